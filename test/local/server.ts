@@ -1,0 +1,32 @@
+import { serve, type ServerType } from '@hono/node-server'
+import type { Hono } from 'hono'
+import type { AddressInfo } from 'node:net'
+
+/** A local service listening on 127.0.0.1. */
+export type LocalServer = { url: string; port: number; close(): Promise<void> }
+
+/**
+ * Serves a Hono app on 127.0.0.1.
+ *
+ * @param options.port TCP port; 0 or absent picks a free one.
+ * @throws the listen error (EADDRINUSE …) when the port cannot be had.
+ */
+export async function listen(app: Pick<Hono, 'fetch'>, options: { port?: number } = {}): Promise<LocalServer> {
+  const server = await new Promise<ServerType>((resolve, reject) => {
+    const started = serve(
+      { fetch: app.fetch, hostname: '127.0.0.1', port: options.port ?? 0, overrideGlobalObjects: false },
+      () => resolve(started),
+    )
+    started.once('error', reject)
+  })
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        if ('closeAllConnections' in server) server.closeAllConnections()
+      }),
+  }
+}
