@@ -1,6 +1,5 @@
 import { serve, type ServerType } from '@hono/node-server'
 import type { Hono } from 'hono'
-import type { AddressInfo } from 'node:net'
 
 /** A local service listening on 127.0.0.1. */
 export type LocalServer = { url: string; port: number; close(): Promise<void> }
@@ -11,7 +10,10 @@ export type LocalServer = { url: string; port: number; close(): Promise<void> }
  * @param options.port TCP port; 0 or absent picks a free one.
  * @throws the listen error (EADDRINUSE …) when the port cannot be had.
  */
-export async function listen(app: Pick<Hono, 'fetch'>, options: { port?: number } = {}): Promise<LocalServer> {
+export async function listen(
+  app: Pick<Hono, 'fetch'>,
+  options: { port?: number } = {},
+): Promise<LocalServer> {
   const server = await new Promise<ServerType>((resolve, reject) => {
     const started = serve(
       { fetch: app.fetch, hostname: '127.0.0.1', port: options.port ?? 0, overrideGlobalObjects: false },
@@ -19,7 +21,9 @@ export async function listen(app: Pick<Hono, 'fetch'>, options: { port?: number 
     )
     started.once('error', reject)
   })
-  const { port } = server.address() as AddressInfo
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server has no TCP port')
+  const { port } = address
   return {
     url: `http://127.0.0.1:${port}`,
     port,

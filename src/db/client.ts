@@ -1,0 +1,34 @@
+import { neon, neonConfig } from '@neondatabase/serverless'
+import type { SQL } from 'drizzle-orm'
+import { drizzle, type NeonHttpDatabase } from 'drizzle-orm/neon-http'
+import type { z } from 'zod'
+import * as schema from './schema.ts'
+
+export type Db = NeonHttpDatabase<typeof schema>
+
+/** A Postgres client over HTTP: one request a statement, no connection, no transaction. */
+export function createDb(env: { DATABASE_URL: string; DATABASE_HTTP_URL?: string | undefined }): Db {
+  if (env.DATABASE_HTTP_URL !== undefined) neonConfig.fetchEndpoint = env.DATABASE_HTTP_URL
+  return drizzle(neon(env.DATABASE_URL), { schema })
+}
+
+/** Runs one statement and parses every row it returns. */
+export async function queryRows<Row extends z.ZodType>(
+  db: Db,
+  statement: SQL,
+  row: Row,
+): Promise<z.output<Row>[]> {
+  const { rows } = await db.execute(statement)
+  return rows.map((value) => row.parse(value))
+}
+
+/** Runs one statement that always returns exactly one row. */
+export async function queryOne<Row extends z.ZodType>(
+  db: Db,
+  statement: SQL,
+  row: Row,
+): Promise<z.output<Row>> {
+  const [first] = await queryRows(db, statement, row)
+  if (first === undefined) throw new Error('a statement that returns one row returned none')
+  return first
+}

@@ -1,0 +1,24 @@
+import type { z } from 'zod'
+import type { Json, Workflow } from '../../workflows/contract.ts'
+import type { Services } from '../services.ts'
+
+/** The delivery that a layer runs in. */
+export type Delivery = {
+  workflowRunId: string
+  /** How often this delivery was retried. */
+  retried: number
+}
+
+/** One of the three layers, for every workflow. */
+export type Layer<Payload> = {
+  payload(workflow: Workflow): z.ZodType<Payload>
+  /** The layer's one step. Runs again when its delivery is repeated; what it returns is the run's result. */
+  run(
+    services: Services,
+    workflow: Workflow,
+    payload: Payload,
+    delivery: Delivery,
+  ): Promise<Record<string, Json>>
+  /** The run has failed for good: leaves the ledger such that nothing waits for it. */
+  failed(services: Services, workflow: Workflow, payload: Payload, reason: string): Promise<void>
+}

@@ -1,0 +1,32 @@
+import { WorkflowNonRetryableError, type WorkflowContext } from '@upstash/workflow'
+import type { z } from 'zod'
+import { PermanentError } from '../../errors.ts'
+import type { Json, Workflow } from '../../workflows/contract.ts'
+
+/** Runs a step of a layer; a permanent error ends the run without another delivery. */
+export const step = <T extends Record<string, Json>>(
+  context: WorkflowContext,
+  workflow: Workflow,
+  name: string,
+  work: () => Promise<T>,
+): Promise<T> =>
+  context.run(`${workflow.name}:${name}`, async () => {
+    try {
+      return await work()
+    } catch (error) {
+      if (error instanceof PermanentError) throw new WorkflowNonRetryableError(error.message)
+      throw error
+    }
+  })
+
+/**
+ * Parses a run's payload.
+ *
+ * @throws WorkflowNonRetryableError that says what is wrong: the run goes straight to the dead letter queue.
+ */
+export function parsePayload<Schema extends z.ZodType>(schema: Schema, payload: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(payload === undefined || payload === '' ? {} : payload)
+  if (parsed.success) return parsed.data
+  const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'payload'}: ${message}`)
+  throw new WorkflowNonRetryableError(`the payload does not fit: ${issues.join('; ')}`)
+}

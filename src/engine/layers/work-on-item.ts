@@ -1,0 +1,115 @@
+import ms from 'ms'
+import { describeError, PermanentError } from '../../errors.ts'
+import type { MeteredAi } from '../../services/ai.ts'
+import { Skip, type Json, type Params, type Workflow } from '../../workflows/contract.ts'
+import { saveItem, type Ended, type Outcome } from '../ledger/end-item.ts'
+import { releaseItem } from '../ledger/release-item.ts'
+import { layerLog } from '../log.ts'
+import type { Services } from '../services.ts'
+import { pageRun, triggerRuns } from '../trigger.ts'
+
+export type ClaimedItem = {
+  batchId: string
+  itemId: string
+  token: string
+  version: string
+  params: Params
+  /** An error now is the item's end. */
+  lastTry: boolean
+  /** Aborts when the lease ends. */
+  signal: AbortSignal
+}
+
+/**
+ * Works on a claimed item, saves what became of it, and passes the result on.
+ *
+ * @throws the work's error, with the claim released, when there is another try.
+ */
+export async function workOnItem(
+  services: Services,
+  workflow: Workflow,
+  item: ClaimedItem,
+): Promise<Record<string, Json>> {
+  const { batchId, itemId } = item
+  const ai = services.createAi(item.signal)
+  const outcome = await attempt(services, workflow, item, ai)
+  const { model, ...usage } = ai.used()
+  const ended = await saveItem(services.db, { ...item, pageSize: workflow.pageSize }, outcome, usage)
+  if (ended === undefined) return { success: false, itemId, message: 'the claim was lost before the save' }
+
+  const log = layerLog(workflow, 'execute')
+  if (outcome.status === 'failed') log.error('item failed', { batchId, itemId, ...outcome.error })
+  else log.info(`item ${outcome.status}`, { batchId, itemId, ...usage })
+  await passOn(services, workflow, item, outcome, ended, { model, usage })
+  return { success: outcome.status === 'succeeded', itemId, status: outcome.status, ...problem(outcome) }
+}
+
+const problem = (outcome: Outcome): Record<string, Json> =>
+  outcome.status === 'succeeded' ? {} : { error: outcome.error }
+
+async function attempt(
+  services: Services,
+  workflow: Workflow,
+  item: ClaimedItem,
+  ai: MeteredAi,
+): Promise<Outcome> {
+  try {
+    const done = await withinLease(item, workflow, () =>
+      workflow.work({ db: services.db, ai, params: item.params, signal: item.signal }, item.itemId),
+    )
+    if (done instanceof Skip) return { status: 'skipped', error: { name: 'Skipped', message: done.reason } }
+    const freshForSeconds = workflow.freshFor === null ? null : ms(workflow.freshFor) / 1000
+    const data = storable(workflow.data.parse(done))
+    return { status: 'succeeded', data, model: ai.used().model, freshForSeconds }
+  } catch (error) {
+    const described = describeError(error)
+    if (error instanceof PermanentError || item.lastTry) return { status: 'failed', error: described }
+    await releaseItem(services.db, item, described)
+    layerLog(workflow, 'execute').error('item will be tried again', {
+      batchId: item.batchId,
+      itemId: item.itemId,
+      ...described,
+    })
+    throw error
+  }
+}
+
+async function withinLease<T>(
+  { signal }: ClaimedItem,
+  { timeout }: Workflow,
+  work: () => Promise<T>,
+): Promise<T> {
+  const tooLong = () => new Error(`the work took longer than ${timeout}`)
+  if (signal.aborted) throw tooLong()
+  return await Promise.race([
+    work(),
+    new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(tooLong()), { once: true })
+    }),
+  ])
+}
+
+/** @throws Error when Postgres cannot hold the text: jsonb knows no NUL and no unpaired surrogate. */
+function storable(data: Json): Json {
+  const text = JSON.stringify(data)
+  if (/(?<!\\)(\\\\)*\\u(0000|d[89a-f])/.test(text)) {
+    throw new Error('the result holds a character that cannot be stored')
+  }
+  return data
+}
+
+async function passOn(
+  services: Services,
+  workflow: Workflow,
+  { batchId, itemId, version }: ClaimedItem,
+  outcome: Outcome,
+  { nextPage, generatedAt, expiresAt }: Ended,
+  made: { model: string | null; usage: { inputTokens: number; outputTokens: number } },
+): Promise<void> {
+  if (nextPage !== null) {
+    await triggerRuns(services, workflow, [pageRun(batchId, nextPage.page, nextPage.attempt)])
+  }
+  if (outcome.status !== 'succeeded' || generatedAt === null) return
+  const result = { ...made, version, data: outcome.data, generatedAt, expiresAt }
+  await workflow.publish(services, itemId, result)
+}

@@ -1,0 +1,59 @@
+import { sql } from 'drizzle-orm'
+import { v7 as uuidv7 } from 'uuid'
+import { z } from 'zod'
+import { queryOne, type Db } from '../../db/client.ts'
+import { freshResult, heldItem, needsWork, population, type Selection } from './needs-work.ts'
+
+const sampleSize = 5
+
+const planRow = z.object({
+  id: z.uuid(),
+  totalEligible: z.int(),
+  alreadyProcessed: z.int(),
+  held: z.int(),
+  toProcess: z.int(),
+  sample: z.array(z.string()),
+})
+export type Plan = z.output<typeof planRow>
+
+/**
+ * Counts what a batch would do and stores it; the same key gives the stored plan again.
+ *
+ * `toProcess` is what needs work and no earlier batch holds, at most `limit`. `alreadyProcessed` counts rows with a
+ * fresh result, also under `force`, which works on them all the same.
+ */
+export async function makePlan(
+  db: Db,
+  key: string,
+  selection: Selection & { limit: number | null },
+): Promise<Plan> {
+  const { workflow, params, force, limit } = selection
+  const wanted = force ? sql`true` : sql`r.item_id is null`
+  const statement = sql`
+    with counts as (
+      select
+        count(*)::int as eligible,
+        count(r.item_id)::int as processed,
+        (count(*) filter (where ${wanted} and h.item_id is not null))::int as held,
+        (count(*) filter (where ${wanted} and h.item_id is null))::int as needing
+      from ${population(db, selection)}
+      left join results r on ${freshResult(selection)}
+      left join batch_items h on ${heldItem(selection)}
+    ),
+    sample as (
+      select p.id::text as id from ${population(db, selection)}
+      where ${needsWork(selection)} order by p.id limit ${sampleSize}
+    )
+    insert into plans (
+      id, key, workflow, params, force, item_limit, total_eligible, already_processed, held, to_process, sample
+    )
+    select
+      ${uuidv7()}::uuid, ${key}, ${workflow.name}, ${JSON.stringify(params)}::jsonb, ${force}::boolean, ${limit}::int,
+      eligible, processed, held, least(needing, ${limit}::int), to_jsonb(array(select id from sample))
+    from counts
+    on conflict (key) do update set key = excluded.key
+    returning
+      id, total_eligible as "totalEligible", already_processed as "alreadyProcessed", held,
+      to_process as "toProcess", sample`
+  return queryOne(db, statement, planRow)
+}

@@ -1,0 +1,21 @@
+import { and, eq } from 'drizzle-orm'
+import type { Db } from '../../db/client.ts'
+import { batchItems } from '../../db/schema.ts'
+
+/** Gives a claim back after an error, so that the next delivery may take the item at once. */
+export async function releaseItem(
+  db: Db,
+  item: { batchId: string; itemId: string; token: string },
+  error: { name: string; message: string },
+): Promise<void> {
+  await db
+    .update(batchItems)
+    .set({ status: 'queued', token: null, leaseUntil: null, error })
+    .where(
+      and(
+        eq(batchItems.batchId, item.batchId),
+        eq(batchItems.itemId, item.itemId),
+        eq(batchItems.token, item.token),
+      ),
+    )
+}

@@ -1,0 +1,25 @@
+import { Client } from '@upstash/workflow'
+import { createDb, type Db } from '../db/client.ts'
+import { parseEnv, type Env } from '../env.ts'
+import { createAi, type CreateAi } from '../services/ai.ts'
+import { createCache } from '../services/cache.ts'
+import type { Cache } from '../workflows/contract.ts'
+
+/** What the engine works with. */
+export type Services = { env: Env; db: Db; cache: Cache; createAi: CreateAi; qstash: Client }
+
+/**
+ * Makes the services of one request or tick: a Worker may not share clients between them.
+ *
+ * @throws HttpError 503 that names what is not configured.
+ */
+export function createServices(bindings: unknown): Services {
+  const env = parseEnv(bindings)
+  return {
+    env,
+    db: createDb(env),
+    cache: createCache(env),
+    createAi: createAi(env),
+    qstash: new Client({ baseUrl: env.QSTASH_URL, token: env.QSTASH_TOKEN }),
+  }
+}

@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { unavailable } from './errors.ts'
+
+const url = z.url({ protocol: /^https?$/ }).transform((value) => value.replace(/\/+$/, ''))
+const secret = z.string().min(1)
+
+/** Every binding the Worker reads. Keep `.dev.vars.example` in step; a test compares them. */
+export const envSchema = z.object({
+  /** Where QStash reaches this Worker; signatures are checked against it. */
+  APP_URL: url,
+  /** Name of the deployment; part of run ids, labels and flow-control keys, so that two never share one. */
+  ENVIRONMENT: z.string().regex(/^[a-zA-Z0-9._-]+$/),
+  /** At least 16 characters. */
+  ADMIN_TOKEN: z.string().min(16),
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//),
+  /** SQL-over-HTTP endpoint; absent: the one Neon derives from the host in DATABASE_URL. */
+  DATABASE_HTTP_URL: url.optional(),
+  UPSTASH_REDIS_REST_URL: url,
+  UPSTASH_REDIS_REST_TOKEN: secret,
+  QSTASH_URL: url,
+  QSTASH_TOKEN: secret,
+  QSTASH_CURRENT_SIGNING_KEY: secret,
+  QSTASH_NEXT_SIGNING_KEY: secret,
+  /** OpenAI-compatible API, for example https://api.openai.com/v1. */
+  AI_BASE_URL: url,
+  AI_API_KEY: secret,
+  AI_MODEL: z.string().min(1),
+  /** `json_object` for models that cannot take a JSON schema. */
+  AI_RESPONSE_FORMAT: z.enum(['json_schema', 'json_object']).default('json_schema'),
+  /** Multiplies every parallelism and rate; 1 keeps the definitions' limits. */
+  FLOW_CONTROL_FACTOR: z.coerce.number().positive().default(1),
+})
+
+export type Env = z.output<typeof envSchema>
+
+/**
+ * The validated environment.
+ *
+ * @throws HttpError 503 that names (never shows) every binding that is missing or malformed.
+ */
+export function parseEnv(bindings: unknown): Env {
+  const parsed = envSchema.safeParse(bindings)
+  if (parsed.success) return parsed.data
+  const names = [...new Set(parsed.error.issues.map((issue) => issue.path.join('.')))]
+  throw unavailable(`not configured: ${names.join(', ')} missing or malformed`, { variables: names })
+}

@@ -1,0 +1,34 @@
+/** The item can never succeed as it is: it fails now, without another try. */
+export class PermanentError extends Error {
+  override name = 'PermanentError'
+}
+
+/** What an HTTP client is told: `{ error: { code, message, details? } }` with `status`. */
+export class HttpError extends Error {
+  override name = 'HttpError'
+  readonly status: 400 | 401 | 404 | 409 | 413 | 503
+  readonly code: string
+  readonly details: unknown
+
+  constructor(status: HttpError['status'], code: string, message: string, details?: unknown) {
+    super(message)
+    this.status = status
+    this.code = code
+    this.details = details
+  }
+}
+
+export const notFound = (what: string) => new HttpError(404, 'not_found', `${what} does not exist`)
+
+export const conflict = (message: string, details?: unknown) =>
+  new HttpError(409, 'conflict', message, details)
+
+export const unavailable = (message: string, details?: unknown) =>
+  new HttpError(503, 'unavailable', message, details)
+
+/** Name and message of whatever was thrown; never its stack or other fields, which may hold secrets. */
+export function describeError(error: unknown): { name: string; message: string } {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error) }
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : ''
+  return { name: error.name, message: `${error.message}${cause}`.slice(0, 1000) }
+}

@@ -1,0 +1,46 @@
+import type { Context, ErrorHandler, NotFoundHandler } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { z } from 'zod'
+import { describeError, HttpError } from '../errors.ts'
+
+const render = (c: Context, { status, code, message, details }: HttpError) =>
+  c.json({ error: { code, message, ...(details === undefined ? {} : { details }) } }, status)
+
+/** Every error leaves in one shape: `{ error: { code, message, details? } }`. */
+export const onError: ErrorHandler = (error, c) => {
+  if (error instanceof HttpError) return render(c, error)
+  if (error instanceof HTTPException) return error.getResponse()
+  const described = describeError(error)
+  console.error(`[http] ${c.req.method} ${c.req.path} failed ${JSON.stringify(described)}`)
+  return render(c, new HttpError(503, 'unavailable', 'a service this needs did not answer; try again later'))
+}
+
+export const onNotFound: NotFoundHandler = (c) =>
+  render(c, new HttpError(404, 'not_found', `${c.req.method} ${c.req.path} does not exist`))
+
+/**
+ * Parses input from outside.
+ *
+ * @throws HttpError 400 with what was expected, field by field.
+ */
+export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const details = parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message }))
+  throw new HttpError(400, 'invalid_request', 'the request does not fit', details)
+}
+
+/**
+ * The request's JSON body; an empty one is `{}`.
+ *
+ * @throws HttpError 400 when it is not JSON.
+ */
+export async function jsonBody(c: Context): Promise<unknown> {
+  const text = await c.req.text()
+  if (text.trim() === '') return {}
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new HttpError(400, 'invalid_request', 'the body is not JSON')
+  }
+}

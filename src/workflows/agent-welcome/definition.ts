@@ -1,0 +1,76 @@
+import { and, eq, sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { agents } from '../../db/schema.ts'
+import { cachedResult } from '../cached-result.ts'
+import { defineWorkflow, skip } from '../contract.ts'
+import { inputVersion } from '../input-version.ts'
+import { hasPaidPlan, paidOnlyParams } from '../paid-user.ts'
+import { instructions, prompt } from './prompt.ts'
+
+const data = z.object({
+  welcomeMessage: z.string().min(1).max(1000),
+  openQuestions: z.array(z.string().min(1).max(200)).min(3).max(5),
+})
+const { publish, cached } = cachedResult('aiGeneration:agent_welcome', data)
+
+/** The owner wrote neither an opening message nor opening questions. */
+const hasNoTextOfItsOwn = and(
+  sql`btrim(coalesce(${agents.openingMessage}, '')) = ''`,
+  sql`jsonb_array_length(${agents.openingQuestions}) = 0`,
+)
+const eligible = and(eq(agents.virtual, false), hasNoTextOfItsOwn)
+
+export default defineWorkflow({
+  name: 'agent-welcome',
+  entity: { one: 'agent', many: 'agents' },
+  verb: 'generate',
+  schedule: '30 3 * * *',
+  freshFor: '30 days',
+  params: paidOnlyParams,
+  data,
+  population({ db, params }) {
+    return db
+      .select({
+        id: agents.id,
+        version: inputVersion(
+          agents.locale,
+          agents.title,
+          agents.description,
+          agents.tags,
+          agents.systemRole,
+        ),
+      })
+      .from(agents)
+      .where(and(eligible, params.paidOnly ? hasPaidPlan(db, agents.userId) : undefined))
+  },
+  async work({ db, ai }, id) {
+    const [agent] = await db
+      .select({
+        locale: agents.locale,
+        title: agents.title,
+        description: agents.description,
+        tags: agents.tags,
+        systemRole: agents.systemRole,
+      })
+      .from(agents)
+      .where(and(eq(agents.id, id), eligible))
+    if (agent === undefined) return skip('the agent is gone or has an opening text of its own by now')
+    return await ai.object({ schema: data, instructions, prompt: prompt(agent) })
+  },
+  publish,
+  read: {
+    path: '/api/agents/:agentId/welcome',
+    empty: { welcomeMessage: '', openQuestions: [] },
+    async own({ db }, id) {
+      const [agent] = await db
+        .select({ welcomeMessage: agents.openingMessage, openQuestions: agents.openingQuestions })
+        .from(agents)
+        .where(eq(agents.id, id))
+      if (agent === undefined) return undefined
+      const welcomeMessage = agent.welcomeMessage?.trim() ?? ''
+      const hasOwn = welcomeMessage !== '' || agent.openQuestions.length > 0
+      return hasOwn ? { welcomeMessage, openQuestions: agent.openQuestions } : null
+    },
+    cached,
+  },
+})

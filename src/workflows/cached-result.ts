@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import type { Cache, Json, Result } from './contract.ts'
+
+const envelope = <Data>(data: z.ZodType<Data>) =>
+  z.object({
+    version: z.string(),
+    data,
+    model: z.string().nullable(),
+    usage: z.object({ inputTokens: z.number(), outputTokens: z.number() }),
+    generatedAt: z.iso.datetime(),
+    expiresAt: z.iso.datetime().nullable(),
+  })
+
+/**
+ * Keeps results in the cache under `{prefix}:{id}` until they expire.
+ *
+ * `publish` and `cached` are the two fields of a definition that put a result there and read it back.
+ */
+export function cachedResult<Data extends Json>(prefix: string, data: z.ZodType<Data>) {
+  const key = (id: string) => `${prefix}:${id}`
+  const schema = envelope(data)
+  return {
+    publish: async ({ cache }: { cache: Cache }, id: string, result: Result<Data>): Promise<void> => {
+      const ttl =
+        result.expiresAt === null ? null : Math.ceil((Date.parse(result.expiresAt) - Date.now()) / 1000)
+      if (ttl === null || ttl > 0) await cache.set(key(id), result, ttl)
+    },
+    cached: async ({ cache }: { cache: Cache }, id: string): Promise<Result<Data> | null> => {
+      const parsed = schema.safeParse(await cache.get(key(id)))
+      return parsed.success ? parsed.data : null
+    },
+  }
+}
