@@ -1,0 +1,79 @@
+import { inject } from 'vitest'
+import { z } from 'zod'
+
+const deliverySchema = z.object({
+  id: z.string(),
+  url: z.string(),
+  method: z.string(),
+  headers: z.record(z.string(), z.string()),
+  body: z.string(),
+})
+export type PendingDelivery = z.output<typeof deliverySchema>
+
+/** What happens to a delivery: `lost` never arrives, `unanswered` arrives but its answer does not. */
+export type Fate = 'normal' | 'lost' | 'unanswered' | 'twice'
+
+export type DeliveryOptions = {
+  /** Deliveries at the same time. */
+  concurrency?: number
+  /** Decides over each delivery; default `normal`. */
+  fate?: (delivery: PendingDelivery) => Fate | Promise<Fate>
+  /** Ends before everything is delivered. */
+  until?: () => boolean
+}
+
+export type Delivered = { path: string; status: number; answer: string }
+
+type Fetch = (request: Request) => Promise<Response>
+
+/** Calls the local QStash itself. */
+export const qstash = (path: string, body?: unknown) =>
+  fetch(inject('services').qstash + path, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${inject('bindings').QSTASH_TOKEN}` },
+    body: body === undefined ? null : JSON.stringify(body),
+  })
+
+/** Delivers what is pending, moving the clock on when nothing is due, until nothing is left. */
+export async function takeDeliveries(worker: Fetch, options: DeliveryOptions): Promise<Delivered[]> {
+  const done: Delivered[] = []
+  const lanes = Array.from({ length: options.concurrency ?? 4 }, () => takeLane(worker, options, done))
+  await Promise.all(lanes)
+  return done
+}
+
+async function takeLane(worker: Fetch, options: DeliveryOptions, done: Delivered[]): Promise<void> {
+  while (options.until?.() !== true) {
+    const response = await qstash('/local/deliveries/next?waitMs=20')
+    if (response.status === 204) {
+      const dueIn = response.headers.get('local-next-due-ms')
+      if (dueIn === null) return
+      if (Number(dueIn) > 0) await qstash('/local/clock/advance', { ms: Number(dueIn) })
+      continue
+    }
+    const delivery = deliverySchema.parse(await response.json())
+    const fate = (await options.fate?.(delivery)) ?? 'normal'
+    const answer = fate === 'lost' ? null : await deliver(worker, delivery, done)
+    if (fate === 'twice') await deliver(worker, delivery, done)
+    const lost = answer === null || fate === 'unanswered'
+    await qstash(`/local/deliveries/${delivery.id}`, lost ? { error: 'connection reset' } : answer)
+  }
+}
+
+async function deliver(worker: Fetch, delivery: PendingDelivery, done: Delivered[]) {
+  const { url, method, headers, body } = delivery
+  const response = await worker(new Request(url, { method, headers, body }))
+  const answer = {
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    body: await response.text(),
+  }
+  done.push({ path: new URL(url).pathname, status: answer.status, answer: answer.body })
+  return answer
+}
+
+/** What the layer of a delivery was triggered with. */
+export function payloadOf({ body }: PendingDelivery): unknown {
+  const log = z.array(z.object({ body: z.string() })).parse(JSON.parse(body))
+  return JSON.parse(atob(log[0]?.body ?? ''))
+}

@@ -1,0 +1,109 @@
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
+import { sql } from 'drizzle-orm'
+import { inject } from 'vitest'
+import { z } from 'zod'
+import { createServices } from '../../src/engine/services.ts'
+import { createApp } from '../../src/http/app.ts'
+import type { Workflow } from '../../src/workflows/contract.ts'
+import { registry } from '../../src/workflows/registry.ts'
+import { qstash, takeDeliveries, type DeliveryOptions } from './deliveries.ts'
+
+const count = z.number()
+export const batchSchema = z.object({
+  id: z.string(),
+  workflow: z.string(),
+  status: z.string(),
+  reason: z.string().nullable(),
+  pages: count,
+  counts: z.object({
+    recorded: count,
+    queued: count,
+    running: count,
+    waiting: count,
+    succeeded: count,
+    skipped: count,
+    failed: count,
+    cancelled: count,
+  }),
+  plan: z.object({ totalEligible: count, alreadyProcessed: count, held: count, toProcess: count }).nullable(),
+})
+
+/** One deployment of Rounds inside the test's own isolate. */
+export function rounds(
+  workflows: readonly Workflow[] = registry,
+  overrides: Record<string, string | undefined> = {},
+) {
+  const bindings: Record<string, string | undefined> & { QSTASH_TOKEN: string } = {
+    QSTASH_TOKEN: '',
+    ...inject('bindings'),
+    ...overrides,
+  }
+  const app = createApp(workflows, createServices)
+
+  const worker = async (request: Request): Promise<Response> => {
+    const ctx = createExecutionContext()
+    const response = await app.fetch(request, bindings, ctx)
+    await waitOnExecutionContext(ctx)
+    return response
+  }
+
+  const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
+    const response = await worker(
+      new Request(`https://rounds.test${path}`, {
+        method,
+        headers: { authorization: `Bearer ${bindings.ADMIN_TOKEN}`, ...headers },
+        body: body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
+      }),
+    )
+    return { status: response.status, body: await response.json() }
+  }
+
+  const batch = async (id: string) => batchSchema.parse((await call('GET', `/api/admin/batches/${id}`)).body)
+
+  return {
+    services: createServices(bindings),
+    worker,
+    call,
+    batch,
+    /** Starts a batch; the test fails when it is refused. */
+    start: async (workflow: string, body: unknown = {}) => {
+      const answer = await call('POST', `/api/admin/workflows/${workflow}/batches`, body)
+      return batchSchema.parse(answer.body)
+    },
+    /** Delivers what the local QStash has, until nothing is pending. */
+    deliver: (options: DeliveryOptions = {}) => takeDeliveries(worker, options),
+  }
+}
+
+const reset = async (url: string) => {
+  const response = await fetch(`${url}/local/reset`, { method: 'POST' })
+  if (!response.ok) throw new Error(`${url}/local/reset answered ${response.status}`)
+}
+
+/** Empties the database, the cache, and every local service's memory. */
+export async function resetEverything(): Promise<void> {
+  const { db } = createServices(inject('bindings'))
+  const services = inject('services')
+  await Promise.all([
+    reset(services.neon),
+    reset(services.redis),
+    reset(services.model),
+    qstash('/local/reset'),
+  ])
+  await db.execute(
+    sql`truncate users, subscriptions, agents, topics, batches, batch_pages, batch_items, results, plans cascade`,
+  )
+}
+
+/** Calls a local service's test hook. */
+export async function local(
+  service: 'neon' | 'redis' | 'model',
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
+  const response = await fetch(`${inject('services')[service]}/local/${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  return await response.json()
+}

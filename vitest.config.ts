@@ -1,0 +1,43 @@
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    silent: 'passed-only',
+    projects: [
+      {
+        // Modules and layers, inside workerd, with the real SDK; the test takes the local QStash's deliveries.
+        plugins: [
+          cloudflareTest(({ inject }) => ({
+            main: './src/index.ts',
+            wrangler: { configPath: './wrangler.jsonc' },
+            miniflare: { bindings: inject('bindings') },
+          })),
+        ],
+        test: {
+          name: 'worker',
+          include: ['test/{engine,http,workflows}/**/*.test.ts'],
+          globalSetup: ['test/support/stack.setup.ts'],
+          // They share one database.
+          fileParallelism: false,
+          testTimeout: 30_000,
+        },
+      },
+      {
+        // The local services, the project's own rules, and the built Worker from outside.
+        test: {
+          name: 'node',
+          include: ['test/{local,e2e,project}/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+    coverage: {
+      provider: 'istanbul',
+      include: ['src/**/*.ts'],
+      reporter: ['text', 'json-summary'],
+      thresholds: { 'src/engine/**': { branches: 95 } },
+    },
+  },
+})
