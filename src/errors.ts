@@ -1,3 +1,5 @@
+import { DrizzleQueryError } from 'drizzle-orm'
+
 /** The item can never succeed as it is: it fails now, without another try. */
 export class PermanentError extends Error {
   override name = 'PermanentError'
@@ -26,9 +28,16 @@ export const conflict = (message: string, details?: unknown) =>
 export const unavailable = (message: string, details?: unknown) =>
   new HttpError(503, 'unavailable', message, details)
 
-/** Name and message of whatever was thrown; never its stack or other fields, which may hold secrets. */
+/**
+ * Name and message of whatever was thrown, safe to log, store and pass on: never a stack, nor a statement with its
+ * parameters, which may hold anything.
+ */
 export function describeError(error: unknown): { name: string; message: string } {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error) }
-  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : ''
+  if (error instanceof DrizzleQueryError) {
+    const { message } = describeError(error.cause)
+    return { name: 'DatabaseError', message: `the database did not take a statement: ${message}` }
+  }
+  const cause = error.cause instanceof Error ? `: ${describeError(error.cause).message}` : ''
   return { name: error.name, message: `${error.message}${cause}`.slice(0, 1000) }
 }

@@ -1,28 +1,185 @@
+import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { insertUsers } from '../support/population.ts'
+import { skip } from '../../src/workflows/contract.ts'
+import { insertUsers, userId } from '../support/population.ts'
 import { resetEverything, rounds } from '../support/rounds.ts'
 import { toyWorkflow } from '../support/toy.ts'
 
 beforeEach(resetEverything)
 
-describe('a batch over a population', () => {
+/** A deployment whose work notes whom it worked on. */
+async function toyRounds(users: number, options: Parameters<typeof toyWorkflow>[1] = {}) {
+  const worked: string[] = []
+  const app = rounds([
+    toyWorkflow((_, id) => {
+      worked.push(id)
+      return Promise.resolve({ text: `for ${id}` })
+    }, options),
+  ])
+  await insertUsers(app.services.db, users)
+  const run = async (body: unknown = {}) => {
+    const { id } = await app.start('toy', body)
+    await app.deliver()
+    return await app.batch(id)
+  }
+  return { ...app, worked, run }
+}
+
+describe('a batch', () => {
   test('works on every item once and completes', async () => {
-    const worked: string[] = []
+    const { run, worked } = await toyRounds(120)
+    const batch = await run()
+    expect(batch).toMatchObject({ status: 'completed', pages: 3 })
+    expect(batch.plan).toMatchObject({ totalEligible: 120, alreadyProcessed: 0, held: 0, toProcess: 120 })
+    expect(batch.counts).toMatchObject({ recorded: 120, succeeded: 120, failed: 0, queued: 0, running: 0 })
+    expect(worked.toSorted()).toEqual(Array.from({ length: 120 }, (_, n) => userId(n + 1)))
+  })
+
+  test('costs two deliveries an item, and two a page, chunk and batch', async () => {
+    const { deliver, start } = await toyRounds(100)
+    await start('toy')
+    const delivered = await deliver()
+    const count = (segment: string) => delivered.filter(({ path }) => path.endsWith(segment)).length
+    expect(count('process-users')).toBe(2)
+    expect(count('execute-user')).toBe(200)
+    // Two pages of 50; each triggers its first 20 itself and hands 20 and 10 to two runs more.
+    expect(count('paginate-users')).toBe(2 * (1 + 2) * 2)
+    expect(delivered.every(({ status }) => status === 200)).toBe(true)
+  })
+
+  test.each([
+    ['no one', 0, 0],
+    ['one', 1, 1],
+    ['exactly a page', 50, 1],
+    ['one more than a page', 51, 2],
+  ])('of %s ends with as many pages as are needed', async (_, users, pages) => {
+    const { run } = await toyRounds(users)
+    const batch = await run()
+    expect(batch).toMatchObject({ status: 'completed', pages })
+    expect(batch.counts).toMatchObject({ recorded: users, succeeded: users })
+  })
+
+  test('answers each layer as documented', async () => {
+    const { start, deliver, services } = await toyRounds(60)
+    await start('toy')
+    const results = new Map<string, unknown>()
+    await deliver({ concurrency: 1 })
+    const runs = await fetch(`${services.env.QSTASH_URL}/v2/workflows/logs?count=200`, {
+      headers: { authorization: `Bearer ${services.env.QSTASH_TOKEN}` },
+    }).then((response) => response.json<{ runs: { workflowUrl: string; workflowRunResponse: string }[] }>())
+    for (const run of runs.runs)
+      results.set(run.workflowUrl.split('/').at(-1) ?? '', JSON.parse(run.workflowRunResponse))
+    expect(results.get('process-users')).toMatchObject({
+      success: true,
+      totalEligible: 60,
+      toProcess: 60,
+      alreadyProcessed: 0,
+      message: 'batch is running',
+    })
+    expect(results.get('paginate-users')).toMatchObject({
+      success: true,
+      processedItems: expect.any(Number),
+      skippedItems: 0,
+    })
+    expect(results.get('execute-user')).toMatchObject({ success: true, itemId: expect.any(String) })
+  })
+
+  test('leaves alone who has a fresh result, and says so', async () => {
+    const { run, worked } = await toyRounds(60)
+    await run()
+    const again = await run()
+    expect(again).toMatchObject({ status: 'completed', pages: 0 })
+    expect(again.plan).toMatchObject({ totalEligible: 60, alreadyProcessed: 60, toProcess: 0 })
+    expect(worked.length).toBe(60)
+  })
+
+  test('works again on an item whose input changed', async () => {
+    const { run, worked, services } = await toyRounds(5)
+    await run()
+    await services.db.execute(sql`update users set interests = '["chess"]' where id = ${userId(3)}`)
+    const again = await run()
+    expect(again.plan).toMatchObject({ alreadyProcessed: 4, toProcess: 1 })
+    expect(worked.slice(5)).toEqual([userId(3)])
+  })
+
+  test('works again on an item whose result has expired', async () => {
+    const { run, worked, services } = await toyRounds(5, { freshFor: '1 hour' })
+    await run()
+    await services.db.execute(
+      sql`update results set expires_at = now() - interval '1 second' where item_id = ${userId(2)}`,
+    )
+    await run()
+    expect(worked.slice(5)).toEqual([userId(2)])
+  })
+
+  test('with force ignores existing results', async () => {
+    const { run, worked } = await toyRounds(60)
+    await run()
+    const forced = await run({ force: true })
+    expect(forced.plan).toMatchObject({ totalEligible: 60, alreadyProcessed: 60, toProcess: 60 })
+    expect(forced.counts).toMatchObject({ recorded: 60, succeeded: 60 })
+    expect(worked.length).toBe(120)
+  })
+
+  test.each([1, 49, 50, 51, 75])(
+    'with limit %i does exactly that many, and the next one the rest',
+    async (limit) => {
+      const { run, worked } = await toyRounds(120)
+      const batch = await run({ limit })
+      expect(batch.plan?.toProcess).toBe(limit)
+      expect(batch.status).toBe('completed')
+      expect(batch.counts).toMatchObject({ recorded: limit, succeeded: limit })
+      await run()
+      expect(new Set(worked).size).toBe(120)
+      expect(worked.length).toBe(120)
+    },
+  )
+
+  test('passes its params on to the work', async () => {
+    const tags: string[] = []
     const app = rounds([
-      toyWorkflow(async (_, id) => {
-        worked.push(id)
-        return { text: `for ${id}` }
+      toyWorkflow(({ params }) => {
+        tags.push(params.tag)
+        return Promise.resolve({ text: params.tag })
       }),
     ])
-    await insertUsers(app.services.db, 120)
+    await insertUsers(app.services.db, 3)
+    await app.start('toy', { params: { tag: 'spring' } })
+    await app.deliver()
+    expect(tags).toEqual(['spring', 'spring', 'spring'])
+  })
+
+  test('keeps the results of different scopes apart', async () => {
+    const { run } = await toyRounds(4, { scope: ({ tag }) => tag })
+    await run({ params: { tag: 'spring' } })
+    const autumn = await run({ params: { tag: 'autumn' } })
+    expect(autumn.counts.succeeded).toBe(4)
+    const springAgain = await run({ params: { tag: 'spring' } })
+    expect(springAgain.plan).toMatchObject({ alreadyProcessed: 4, toProcess: 0 })
+  })
+
+  test('records why an item needed nothing', async () => {
+    const app = rounds([
+      toyWorkflow((_, id) => Promise.resolve(id === userId(2) ? skip('left') : { text: '' })),
+    ])
+    await insertUsers(app.services.db, 3)
     const { id } = await app.start('toy')
     await app.deliver()
+    expect((await app.batch(id)).counts).toMatchObject({ recorded: 3, succeeded: 2, skipped: 1 })
+    const { body } = await app.call('GET', `/api/admin/batches/${id}/items?status=skipped`)
+    expect(body).toMatchObject({ data: [{ id: userId(2), error: { message: 'left' } }] })
+  })
 
-    const batch = await app.batch(id)
-    expect(batch.status).toBe('completed')
-    expect(batch.counts).toMatchObject({ recorded: 120, succeeded: 120, failed: 0 })
-    expect(new Set(worked).size).toBe(120)
-    expect(worked.length).toBe(120)
-    expect(batch.pages).toBe(3)
+  test('counts as passed over the rows that need no work', async () => {
+    const { run, worked, services } = await toyRounds(60)
+    await run({ limit: 30 })
+    await services.db.execute(sql`delete from results where item_id = ${userId(10)}`)
+    const batch = await run()
+    expect(batch.counts.recorded).toBe(31)
+    const { rows } = await services.db.execute(
+      sql`select sum(skipped)::int as skipped from batch_pages where batch_id = ${batch.id}::uuid`,
+    )
+    expect(rows).toEqual([{ skipped: 29 }])
+    expect(worked.length).toBe(61)
   })
 })

@@ -8,6 +8,9 @@ import type { Workflow } from '../../src/workflows/contract.ts'
 import { registry } from '../../src/workflows/registry.ts'
 import { qstash, takeDeliveries, type DeliveryOptions } from './deliveries.ts'
 
+/** Answers every request with an error. */
+export const qstashThatIsDown = `${inject('services').model}/down`
+
 const count = z.number()
 export const batchSchema = z.object({
   id: z.string(),

@@ -1,9 +1,12 @@
-import { WorkflowNonRetryableError, type WorkflowContext } from '@upstash/workflow'
+import { WorkflowAbort, WorkflowNonRetryableError, type WorkflowContext } from '@upstash/workflow'
 import type { z } from 'zod'
-import { PermanentError } from '../../errors.ts'
+import { describeError, PermanentError } from '../../errors.ts'
 import type { Json, Workflow } from '../../workflows/contract.ts'
 
-/** Runs a step of a layer; a permanent error ends the run without another delivery. */
+/**
+ * Runs a step of a layer; a permanent error ends the run without another delivery. What the SDK passes on to QStash is
+ * only an error's description.
+ */
 export const step = <T extends Record<string, Json>>(
   context: WorkflowContext,
   workflow: Workflow,
@@ -14,8 +17,10 @@ export const step = <T extends Record<string, Json>>(
     try {
       return await work()
     } catch (error) {
-      if (error instanceof PermanentError) throw new WorkflowNonRetryableError(error.message)
-      throw error
+      if (error instanceof WorkflowAbort) throw error
+      const { name, message } = describeError(error)
+      if (error instanceof PermanentError) throw new WorkflowNonRetryableError(message)
+      throw Object.assign(new Error(message), { name })
     }
   })
 

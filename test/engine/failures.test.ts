@@ -1,0 +1,193 @@
+import { sql } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { payloadOf, type Fate, type PendingDelivery } from '../support/deliveries.ts'
+import { insertUsers } from '../support/population.ts'
+import { qstashThatIsDown, resetEverything, rounds } from '../support/rounds.ts'
+import { toyWorkflow } from '../support/toy.ts'
+
+beforeEach(resetEverything)
+
+const isFailureCallback = ({ headers }: PendingDelivery) => headers['upstash-workflow-is-failure'] === 'true'
+
+const isChunk = (delivery: PendingDelivery) =>
+  delivery.url.endsWith('/paginate-users') && Object.hasOwn(Object(payloadOf(delivery)), 'userIds')
+
+/** Loses every delivery of the runs that `which` picks, but not what QStash says of them afterwards. */
+const losing =
+  (which: (delivery: PendingDelivery) => boolean) =>
+  (delivery: PendingDelivery): Fate =>
+    !isFailureCallback(delivery) && which(delivery) ? 'lost' : 'normal'
+
+async function started(users: number) {
+  const worked: string[] = []
+  const toy = toyWorkflow((_, id) => {
+    worked.push(id)
+    return Promise.resolve({ text: id })
+  })
+  const app = rounds([toy])
+  await insertUsers(app.services.db, users)
+  const { id } = await app.start('toy')
+  const act = (action: string) => app.call('POST', `/api/admin/batches/${id}/${action}`)
+  return { ...app, toy, id, act, worked, now: () => app.batch(id) }
+}
+
+describe('a run that fails for good', () => {
+  test('of layer 1 fails the batch, and the next one may start', async () => {
+    const { deliver, now, start, worked } = await started(3)
+    await deliver({ fate: losing(({ url }) => url.endsWith('/process-users')) })
+    expect(await now()).toMatchObject({
+      status: 'failed',
+      reason: expect.any(String),
+      counts: { recorded: 0 },
+    })
+    await start('toy')
+    await deliver()
+    expect(worked.length).toBe(3)
+  })
+
+  test('of layer 1 after the batch began pauses it, and resuming finishes it', async () => {
+    const { deliver, now, act, worked } = await started(3)
+    const seen = new Set<string>()
+    await deliver({
+      concurrency: 1,
+      fate(delivery): Fate {
+        if (isFailureCallback(delivery) || !delivery.url.endsWith('/process-users')) {
+          // Page 1 never arrives either, so that nothing but the failed run is left.
+          return delivery.url.endsWith('/paginate-users') && !isFailureCallback(delivery) ? 'lost' : 'normal'
+        }
+        if (seen.has('begun')) return 'lost'
+        seen.add('begun')
+        return 'unanswered'
+      },
+    })
+    expect(await now()).toMatchObject({ status: 'paused', reason: expect.any(String) })
+    await act('resume')
+    await deliver()
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 3 } })
+    expect(worked.length).toBe(3)
+  })
+
+  test('of layer 2 before its page is recorded pauses the batch, and resuming finishes it', async () => {
+    const { deliver, now, act, worked } = await started(120)
+    let pages = 0
+    await deliver({
+      fate: losing(({ url, body }) => {
+        pages += url.endsWith('/paginate-users') && body.length < 400 ? 1 : 0
+        return url.endsWith('/paginate-users') && pages > 2
+      }),
+      concurrency: 1,
+    })
+    expect(await now()).toMatchObject({ status: 'paused', reason: expect.any(String) })
+    await act('resume')
+    await deliver()
+    expect(await now()).toMatchObject({ status: 'completed', counts: { recorded: 120, succeeded: 120 } })
+    expect(worked.length).toBe(120)
+  })
+
+  test('of layer 2 after its page was recorded loses none of its items', async () => {
+    const { toy, deliver, now, act, worked } = await started(60)
+    const offline = rounds([toy], { QSTASH_URL: qstashThatIsDown })
+    await deliver({
+      concurrency: 1,
+      async fate(delivery): Promise<Fate> {
+        if (isFailureCallback(delivery) || !delivery.url.endsWith('/paginate-users')) return 'normal'
+        await offline.worker(new Request(delivery.url, { ...delivery }))
+        return 'lost'
+      },
+    })
+    expect(await now()).toMatchObject({ status: 'paused', counts: { recorded: 50, queued: 50 } })
+    await act('resume')
+    await deliver()
+    expect(await now()).toMatchObject({ status: 'completed', counts: { recorded: 60, succeeded: 60 } })
+    expect(worked.length).toBe(60)
+  })
+
+  test('of a chunk pauses the batch, and resuming works on just its items', async () => {
+    const { deliver, now, act, worked } = await started(50)
+    await deliver({ fate: losing(isChunk) })
+    expect(await now()).toMatchObject({ status: 'paused', counts: { succeeded: 20, queued: 30 } })
+    await act('resume')
+    await deliver()
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 50 } })
+    expect(worked.length).toBe(50)
+  })
+
+  test('of layer 3 fails its item with the error, and no other', async () => {
+    const { deliver, now, call, id } = await started(10)
+    let victim: string | undefined
+    await deliver({
+      fate: losing(({ url, headers }) => {
+        if (!url.endsWith('/execute-user')) return false
+        victim ??= headers['upstash-workflow-runid']
+        return headers['upstash-workflow-runid'] === victim
+      }),
+    })
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 9, failed: 1 } })
+    expect((await call('GET', `/api/admin/batches/${id}/items?status=failed`)).body).toMatchObject({
+      data: [{ error: { name: 'RunFailed', message: expect.any(String) } }],
+    })
+  })
+
+  test('of layer 3 after its item was saved takes nothing back', async () => {
+    const { deliver, now } = await started(5)
+    await deliver({
+      fate: (delivery) =>
+        delivery.url.endsWith('/execute-user') && !isFailureCallback(delivery) ? 'unanswered' : 'normal',
+    })
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 5, failed: 0 } })
+  })
+
+  test('of layer 3 while another delivery works waits for that one', async () => {
+    const { deliver, now, services } = await started(1)
+    let callbacks = 0
+    await deliver({
+      concurrency: 1,
+      async fate(delivery): Promise<Fate> {
+        if (!delivery.url.endsWith('/execute-user')) return 'normal'
+        if (!isFailureCallback(delivery)) {
+          await services.db.execute(sql`
+            update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now() + interval '1 hour'`)
+          return 'lost'
+        }
+        callbacks += 1
+        if (callbacks === 3) await services.db.execute(sql`update batch_items set lease_until = now()`)
+        return 'normal'
+      },
+    })
+    expect(callbacks).toBe(3)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { failed: 1 } })
+  })
+})
+
+describe('a run with a wrong payload', () => {
+  const unknown = '00000000-0000-7000-8000-000000000000'
+  test.each([
+    ['process-users', { batchId: 'x' }],
+    ['process-users', { batchId: unknown }],
+    ['paginate-users', {}],
+    ['paginate-users', { batchId: unknown, page: 1 }],
+    ['paginate-users', { batchId: unknown, userIds: ['a'] }],
+    ['paginate-users', { batchId: unknown, page: 0 }],
+    ['paginate-users', { batchId: unknown, userIds: [] }],
+    ['paginate-users', { batchId: unknown, page: 1, userIds: ['a'] }],
+    ['execute-user', { batchId: unknown, userId: 'a', attempt: 1 }],
+    ['execute-user', { batchId: unknown, attempt: 1 }],
+    ['execute-user', { batchId: unknown, userId: 7, attempt: 1 }],
+  ])('to %s %j goes to the dead letter queue at once', async (segment, body) => {
+    const app = rounds([toyWorkflow(() => Promise.resolve({ text: '' }))])
+    await app.services.qstash.trigger({ url: `https://rounds.test/api/workflows/toy/${segment}`, body })
+    const delivered = await app.deliver()
+    expect(delivered.map(({ status }) => status)).toEqual([489, 200])
+  })
+
+  test('beyond the next page of a batch goes there too', async () => {
+    const { id, services, deliver, now } = await started(3)
+    await services.qstash.trigger({
+      url: 'https://rounds.test/api/workflows/toy/paginate-users',
+      body: { batchId: id, page: 3 },
+    })
+    const delivered = await deliver({ concurrency: 1 })
+    expect(delivered.some(({ status }) => status === 489)).toBe(true)
+    expect((await now()).counts.recorded).toBeLessThanOrEqual(3)
+  })
+})

@@ -1,0 +1,257 @@
+import { sql } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { PermanentError } from '../../src/errors.ts'
+import type { Fate, PendingDelivery } from '../support/deliveries.ts'
+import { insertUsers, userId } from '../support/population.ts'
+import { local, resetEverything, rounds } from '../support/rounds.ts'
+import { toyWorkflow } from '../support/toy.ts'
+
+beforeEach(resetEverything)
+
+/** The run's step log holds nothing but its payload. */
+const isFirstStep = ({ body }: PendingDelivery) => z.array(z.unknown()).parse(JSON.parse(body)).length === 1
+
+const isItem = ({ url }: PendingDelivery) => url.endsWith('/execute-user')
+
+/** Runs a batch over `users` users with this work. */
+async function runToy(
+  users: number,
+  work: Parameters<typeof toyWorkflow>[0],
+  options: Parameters<typeof toyWorkflow>[1] = {},
+  deliveries: Parameters<ReturnType<typeof rounds>['deliver']>[0] = {},
+) {
+  const app = rounds([toyWorkflow(work, options)])
+  await insertUsers(app.services.db, users)
+  const { id } = await app.start('toy')
+  const delivered = await app.deliver(deliveries)
+  const items = async (status: string) =>
+    (await app.call('GET', `/api/admin/batches/${id}/items?status=${status}`)).body
+  return { ...app, id, delivered, items, batch: await app.batch(id) }
+}
+
+describe('an item', () => {
+  test('that fails is tried again and ends as what its last try was', async () => {
+    let tries = 0
+    const { batch } = await runToy(1, () => {
+      tries += 1
+      return tries < 3 ? Promise.reject(new Error('not yet')) : Promise.resolve({ text: 'done' })
+    })
+    expect(tries).toBe(3)
+    expect(batch).toMatchObject({ status: 'completed', counts: { succeeded: 1, failed: 0 } })
+  })
+
+  test('that always fails is failed with its error after its retries, and holds no other up', async () => {
+    let tries = 0
+    const { batch, items } = await runToy(30, (_, id) => {
+      if (id !== userId(7)) return Promise.resolve({ text: 'fine' })
+      tries += 1
+      return Promise.reject(new Error(`no luck (${tries})`))
+    })
+    expect(tries).toBe(4)
+    expect(batch).toMatchObject({ status: 'completed', counts: { recorded: 30, succeeded: 29, failed: 1 } })
+    expect(await items('failed')).toMatchObject({
+      data: [{ id: userId(7), claims: 4, error: { name: 'Error', message: 'no luck (4)' } }],
+    })
+  })
+
+  test('with a permanent error fails at once', async () => {
+    let tries = 0
+    const { batch } = await runToy(1, () => {
+      tries += 1
+      return Promise.reject(new PermanentError('never'))
+    })
+    expect(tries).toBe(1)
+    expect(batch.counts).toMatchObject({ failed: 1 })
+  })
+
+  test('that takes longer than the timeout is aborted and tried again', async () => {
+    let aborted = 0
+    const { batch, items } = await runToy(
+      1,
+      ({ signal }) =>
+        new Promise(() => {
+          signal.addEventListener('abort', () => {
+            aborted += 1
+          })
+        }),
+      {
+        timeout: '50 ms',
+        layers: {
+          process: { retries: 3, retryDelay: '0', flowControl: { parallelism: 1, rate: 1 } },
+          paginate: { retries: 3, retryDelay: '0', flowControl: { parallelism: 1, rate: 1 } },
+          execute: { retries: 1, retryDelay: '0', flowControl: { parallelism: 1, rate: 1 } },
+        },
+      },
+    )
+    expect(aborted).toBe(2)
+    expect(batch.counts).toMatchObject({ failed: 1 })
+    expect(await items('failed')).toMatchObject({
+      data: [{ error: { message: 'the work took longer than 50 ms' } }],
+    })
+  })
+
+  test.each([
+    ['does not fit the schema', { text: 5 }],
+    ['cannot be stored by Postgres', { text: 'a\u0000b' }],
+    ['has half a character', { text: 'a\ud800b' }],
+  ])('whose result %s is tried again and never stored', async (_, result) => {
+    const { batch, services } = await runToy(1, () => Promise.resolve(result as { text: string }))
+    expect(batch.counts).toMatchObject({ failed: 1, succeeded: 0 })
+    const { rows } = await services.db.execute(sql`select * from results`)
+    expect(rows).toEqual([])
+  })
+
+  test('may have a result that only looks like it could not be stored', async () => {
+    const text = String.raw`C:\u0000 and \ud800`
+    const { services } = await runToy(1, () => Promise.resolve({ text }))
+    const { rows } = await services.db.execute(sql`select data from results`)
+    expect(rows).toEqual([{ data: { text } }])
+  })
+
+  test('delivered twice is worked on once', async () => {
+    let tries = 0
+    const work = () => {
+      tries += 1
+      return Promise.resolve({ text: 'done' })
+    }
+    const { batch, delivered } = await runToy(20, work, {}, { fate: () => 'twice' })
+    expect(tries).toBe(20)
+    expect(batch.counts).toMatchObject({ recorded: 20, succeeded: 20 })
+    expect(delivered.some(({ status }) => status >= 500)).toBe(false)
+  })
+
+  test('whose answer is lost is not worked on again', async () => {
+    let tries = 0
+    const lostOnce = new Set<string>()
+    const { batch } = await runToy(
+      20,
+      () => {
+        tries += 1
+        return Promise.resolve({ text: 'done' })
+      },
+      {},
+      {
+        fate(delivery) {
+          const key = `${delivery.headers['upstash-workflow-runid']}`
+          if (!isItem(delivery) || lostOnce.has(key)) return 'normal'
+          lostOnce.add(key)
+          return 'unanswered'
+        },
+      },
+    )
+    expect(lostOnce.size).toBe(20)
+    expect(tries).toBe(20)
+    expect(batch).toMatchObject({ status: 'completed', counts: { succeeded: 20 } })
+  })
+
+  test('that another delivery is working on is left to it', async () => {
+    let release = () => {}
+    const working = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    let tries = 0
+    const app = rounds([
+      toyWorkflow(async () => {
+        tries += 1
+        await working
+        return { text: 'done' }
+      }),
+    ])
+    await insertUsers(app.services.db, 1)
+    const { id } = await app.start('toy')
+    const answers: number[] = []
+    await app.deliver({
+      concurrency: 1,
+      async fate(delivery): Promise<Fate> {
+        if (!isItem(delivery) || answers.length > 0) return 'normal'
+        const request = () => new Request(delivery.url, { ...delivery })
+        const first = app.worker(request())
+        while (tries === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+        const second = await app.worker(request())
+        answers.push(second.status, Number(second.headers.get('retry-after')))
+        release()
+        await first
+        return 'lost'
+      },
+    })
+    expect(answers[0]).toBe(429)
+    expect(answers[1]).toBeGreaterThan(50)
+    expect(answers[1]).toBeLessThanOrEqual(60)
+    expect(tries).toBe(1)
+    expect((await app.batch(id)).counts).toMatchObject({ succeeded: 1 })
+  })
+
+  test('whose worker died is taken over when its lease ends, and the dead one cannot save', async () => {
+    let tries = 0
+    let wake = () => {}
+    const app = rounds([
+      toyWorkflow(async () => {
+        tries += 1
+        const mine = tries
+        if (mine === 1) await new Promise<void>((resolve) => (wake = resolve))
+        return { text: `try ${mine}` }
+      }),
+    ])
+    const { db } = app.services
+    await insertUsers(db, 1)
+    await app.start('toy')
+    let zombie: Promise<Response> | undefined
+    await app.deliver({
+      concurrency: 1,
+      async fate(delivery): Promise<Fate> {
+        if (!isItem(delivery) || zombie !== undefined) return 'normal'
+        zombie = app.worker(new Request(delivery.url, { ...delivery }))
+        while (tries === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+        await db.execute(sql`update batch_items set lease_until = now() - interval '1 second'`)
+        return 'normal'
+      },
+    })
+    wake()
+    await zombie
+    expect(tries).toBe(2)
+    const { rows } = await db.execute(sql`select data from results`)
+    expect(rows).toEqual([{ data: { text: 'try 2' } }])
+  })
+
+  test('whose result could not be published is published by the next delivery, without working again', async () => {
+    let tries = 0
+    const { batch, delivered } = await runToy(
+      1,
+      async () => {
+        tries += 1
+        await local('redis', 'faults', { failNext: 1 })
+        return { text: 'done' }
+      },
+      {},
+    )
+    expect(tries).toBe(1)
+    expect(batch.counts).toMatchObject({ succeeded: 1 })
+    expect(delivered.filter(({ status }) => status >= 500).length).toBe(1)
+    expect(await local('redis', 'stats')).toMatchObject({ byName: { SET: 1 } })
+  })
+
+  test('survives a database that does not answer for a while', async () => {
+    let tries = 0
+    const { batch } = await runToy(
+      3,
+      () => {
+        tries += 1
+        return Promise.resolve({ text: 'done' })
+      },
+      {},
+      {
+        concurrency: 1,
+        async fate(delivery): Promise<Fate> {
+          const firstTry = delivery.headers['upstash-retried'] === '0'
+          if (isItem(delivery) && isFirstStep(delivery) && firstTry) {
+            await local('neon', 'faults', { failNext: 1 })
+          }
+          return 'normal'
+        },
+      },
+    )
+    expect(batch).toMatchObject({ status: 'completed', counts: { recorded: 3, succeeded: 3 } })
+    expect(tries).toBe(3)
+  })
+})
