@@ -3,6 +3,15 @@ import { unavailable } from './errors.ts'
 
 const url = z.url({ protocol: /^https?$/ }).transform((value) => value.replace(/\/+$/, ''))
 const secret = z.string().min(1)
+const postgresUrl = z.string().refine((text) => {
+  const parsed = URL.parse(text)
+  return (
+    parsed !== null &&
+    /^postgres(ql)?:$/.test(parsed.protocol) &&
+    [parsed.username, parsed.password, parsed.hostname].every((part) => part !== '') &&
+    parsed.pathname.length > 1
+  )
+}, 'is not postgres://user:password@host/database')
 
 /** Every binding the Worker reads. Keep `.dev.vars.example` in step; a test compares them. */
 export const envSchema = z.object({
@@ -12,7 +21,7 @@ export const envSchema = z.object({
   ENVIRONMENT: z.string().regex(/^[a-zA-Z0-9._-]+$/),
   /** At least 16 characters. */
   ADMIN_TOKEN: z.string().min(16),
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//),
+  DATABASE_URL: postgresUrl,
   /** SQL-over-HTTP endpoint; absent: the one Neon derives from the host in DATABASE_URL. */
   DATABASE_HTTP_URL: url.optional(),
   UPSTASH_REDIS_REST_URL: url,

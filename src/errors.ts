@@ -20,6 +20,9 @@ export class HttpError extends Error {
   }
 }
 
+export const invalid = (message: string, details?: unknown) =>
+  new HttpError(400, 'invalid_request', message, details)
+
 export const notFound = (what: string) => new HttpError(404, 'not_found', `${what} does not exist`)
 
 export const conflict = (message: string, details?: unknown) =>

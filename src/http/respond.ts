@@ -1,7 +1,8 @@
 import type { Context, ErrorHandler, NotFoundHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { z } from 'zod'
-import { describeError, HttpError } from '../errors.ts'
+import { isStorable } from '../db/storable.ts'
+import { describeError, HttpError, invalid } from '../errors.ts'
 
 const render = (c: Context, { status, code, message, details }: HttpError) =>
   c.json({ error: { code, message, ...(details === undefined ? {} : { details }) } }, status)
@@ -24,10 +25,11 @@ export const onNotFound: NotFoundHandler = (c) =>
  * @throws HttpError 400 with what was expected, field by field.
  */
 export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  if (!isStorable(value)) throw invalid('the request holds a character that cannot be stored')
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const details = parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message }))
-  throw new HttpError(400, 'invalid_request', 'the request does not fit', details)
+  throw invalid('the request does not fit', details)
 }
 
 /**
@@ -41,6 +43,6 @@ export async function jsonBody(c: Context): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch {
-    throw new HttpError(400, 'invalid_request', 'the body is not JSON')
+    throw invalid('the body is not JSON')
   }
 }

@@ -1,4 +1,5 @@
 import { Hono, type Context } from 'hono'
+import { isStorable } from '../db/storable.ts'
 import type { EngineEnv } from '../engine/layers/mount.ts'
 import { storedResult } from '../engine/ledger/results.ts'
 import type { Services } from '../engine/services.ts'
@@ -14,6 +15,7 @@ export function resultRoutes(workflows: readonly Workflow[]): Hono<EngineEnv> {
     const parameter = /:(\w+)/.exec(read.path)?.[1] ?? 'id'
     app.get(read.path, async (c) => {
       const id = c.req.param(parameter) ?? ''
+      if (!isStorable(id)) throw notFound(workflow.entity.one)
       return c.json(await readResult(c.var.services, workflow, read, id, c.executionCtx))
     })
   }

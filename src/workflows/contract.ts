@@ -105,7 +105,8 @@ type Definition<P, Data extends Json> = {
   name: string
   /** Gives the routes and payload names: agent, agents → paginate-agents, agentId. */
   entity: { one: string; many: string }
-  params: z.ZodType<P>
+  /** An object; a field it does not name is refused, so that a misspelt one does not start a batch over everyone. */
+  params: z.ZodType<P> & { strict(): z.ZodType<P> }
   population(tools: { db: Db; params: P }): Population
   /** Shape of what `work` returns; what is read back from the database or the cache is parsed with it. */
   data: z.ZodType<Data>
@@ -139,8 +140,8 @@ type Options<P, Data extends Json> = {
 type LayerOptions = { [Layer in LayerName]?: Partial<LayerSettings> }
 
 /** A definition with every default filled in: what the engine works with. */
-export type Workflow<P = Params, Data extends Json = Json> = Definition<P, Data> &
-  Options<P, Data> & { layers: Record<LayerName, LayerSettings> }
+export type Workflow<P = Params, Data extends Json = Json> = Omit<Definition<P, Data>, 'params'> &
+  Options<P, Data> & { params: z.ZodType<P>; layers: Record<LayerName, LayerSettings> }
 
 const retrying = { retries: 3, retryDelay: '10000 * pow(3, retried)' }
 
@@ -181,6 +182,7 @@ export function defineWorkflow<P extends Params, Data extends Json>(
     chunkSize: 20,
     maxOutstanding: 1000,
     ...rest,
+    params: rest.params.strict(),
     layers: {
       process: { ...defaultLayers.process, ...layers?.process },
       paginate: { ...defaultLayers.paginate, ...layers?.paginate },

@@ -34,12 +34,11 @@ describe('pause', () => {
   })
 
   test('lets what has started finish', async () => {
-    let finish = () => {}
-    const held = new Promise<void>((resolve) => (finish = resolve))
-    let working = false
+    const { promise: held, resolve: finish } = Promise.withResolvers<void>()
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
     const app = rounds([
       toyWorkflow(async () => {
-        working = true
+        begin()
         await held
         return { text: '' }
       }),
@@ -47,7 +46,7 @@ describe('pause', () => {
     await insertUsers(app.services.db, 1)
     const { id } = await app.start('toy')
     const delivering = app.deliver()
-    while (!working) await new Promise((resolve) => setTimeout(resolve, 5))
+    await begun
     const paused = await app.call('POST', `/api/admin/batches/${id}/pause`)
     expect(paused.body).toMatchObject({ status: 'paused', counts: { running: 1 } })
     finish()

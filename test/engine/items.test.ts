@@ -92,11 +92,11 @@ describe('an item', () => {
   })
 
   test.each([
-    ['does not fit the schema', { text: 5 }],
-    ['cannot be stored by Postgres', { text: 'a\u0000b' }],
-    ['has half a character', { text: 'a\ud800b' }],
-  ])('whose result %s is tried again and never stored', async (_, result) => {
-    const { batch, services } = await runToy(1, () => Promise.resolve(result as { text: string }))
+    ['does not fit the schema', 5],
+    ['cannot be stored by Postgres', 'a\u0000b'],
+    ['has half a character', 'a\ud800b'],
+  ])('whose result %s is tried again and never stored', async (_, text) => {
+    const { batch, services } = await runToy(1, () => Promise.resolve(Object({ text })))
     expect(batch.counts).toMatchObject({ failed: 1, succeeded: 0 })
     const { rows } = await services.db.execute(sql`select * from results`)
     expect(rows).toEqual([])
@@ -146,14 +146,13 @@ describe('an item', () => {
   })
 
   test('that another delivery is working on is left to it', async () => {
-    let release = () => {}
-    const working = new Promise<void>((resolve) => {
-      release = resolve
-    })
+    const { promise: working, resolve: release } = Promise.withResolvers<void>()
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
     let tries = 0
     const app = rounds([
       toyWorkflow(async () => {
         tries += 1
+        begin()
         await working
         return { text: 'done' }
       }),
@@ -167,7 +166,7 @@ describe('an item', () => {
         if (!isItem(delivery) || answers.length > 0) return 'normal'
         const request = () => new Request(delivery.url, { ...delivery })
         const first = app.worker(request())
-        while (tries === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+        await begun
         const second = await app.worker(request())
         answers.push(second.status, Number(second.headers.get('retry-after')))
         release()
@@ -184,12 +183,14 @@ describe('an item', () => {
 
   test('whose worker died is taken over when its lease ends, and the dead one cannot save', async () => {
     let tries = 0
-    let wake = () => {}
+    const { promise: asleep, resolve: wake } = Promise.withResolvers<void>()
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
     const app = rounds([
       toyWorkflow(async () => {
         tries += 1
         const mine = tries
-        if (mine === 1) await new Promise<void>((resolve) => (wake = resolve))
+        begin()
+        if (mine === 1) await asleep
         return { text: `try ${mine}` }
       }),
     ])
@@ -202,7 +203,7 @@ describe('an item', () => {
       async fate(delivery): Promise<Fate> {
         if (!isItem(delivery) || zombie !== undefined) return 'normal'
         zombie = app.worker(new Request(delivery.url, { ...delivery }))
-        while (tries === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+        await begun
         await db.execute(sql`update batch_items set lease_until = now() - interval '1 second'`)
         return 'normal'
       },

@@ -99,7 +99,8 @@ describe('a start over the API', () => {
     const answers = await Promise.all(
       Array.from({ length: 10 }, () => call('POST', '/api/admin/workflows/toy/batches', {})),
     )
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, ...Array<number>(9).fill(409)])
+    expect(answers.filter(({ status }) => status === 201).length).toBe(1)
+    expect(answers.filter(({ status }) => status === 409).length).toBe(9)
     await deliver()
     expect(await batches()).toEqual([{ status: 'completed', by: 'api', recorded: 5 }])
   })

@@ -1,4 +1,5 @@
 import ms from 'ms'
+import { isStorable } from '../../db/storable.ts'
 import { describeError, PermanentError } from '../../errors.ts'
 import type { MeteredAi } from '../../services/ai.ts'
 import { Skip, type Json, type Params, type Workflow } from '../../workflows/contract.ts'
@@ -59,7 +60,8 @@ async function attempt(
     )
     if (done instanceof Skip) return { status: 'skipped', error: { name: 'Skipped', message: done.reason } }
     const freshForSeconds = workflow.freshFor === null ? null : ms(workflow.freshFor) / 1000
-    const data = storable(workflow.data.parse(done))
+    const data = workflow.data.parse(done)
+    if (!isStorable(data)) throw new Error('the result holds a character that cannot be stored')
     return { status: 'succeeded', data, model: ai.used().model, freshForSeconds }
   } catch (error) {
     const described = describeError(error)
@@ -87,15 +89,6 @@ async function withinLease<T>(
       signal.addEventListener('abort', () => reject(tooLong()), { once: true })
     }),
   ])
-}
-
-/** @throws Error when Postgres cannot hold the text: jsonb knows no NUL and no unpaired surrogate. */
-function storable(data: Json): Json {
-  const text = JSON.stringify(data)
-  if (/(?<!\\)(\\\\)*\\u(0000|d[89a-f])/.test(text)) {
-    throw new Error('the result holds a character that cannot be stored')
-  }
-  return data
 }
 
 async function passOn(

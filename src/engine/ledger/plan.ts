@@ -42,7 +42,7 @@ export async function makePlan(
     ),
     sample as (
       select p.id::text as id from ${population(db, selection)}
-      where ${needsWork(selection)} order by p.id limit ${sampleSize}
+      where ${needsWork(selection)} order by p.id limit least(${sampleSize}::int, ${limit}::int)
     )
     insert into plans (
       id, key, workflow, params, force, item_limit, total_eligible, already_processed, held, to_process, sample

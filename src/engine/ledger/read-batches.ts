@@ -70,8 +70,13 @@ export const listItems = (
     .orderBy(asc(batchItems.itemId))
     .limit(filter.count)
 
+export type StoredPlan = typeof plans.$inferSelect
+
 /** Plans, latest first, from before the id `cursor`. */
-export const listPlans = (db: Db, filter: { workflow?: string; cursor?: string; count: number }) =>
+export const listPlans = (
+  db: Db,
+  filter: { workflow?: string; cursor?: string; count: number },
+): Promise<StoredPlan[]> =>
   db
     .select()
     .from(plans)

@@ -1,4 +1,4 @@
-import type { BatchWithPlan, Item } from '../../engine/ledger/read-batches.ts'
+import type { BatchWithPlan, Item, StoredPlan } from '../../engine/ledger/read-batches.ts'
 import { layerPath } from '../../engine/names.ts'
 import { layerNames, type Workflow } from '../../workflows/contract.ts'
 
@@ -15,6 +15,21 @@ export const workflowResource = (workflow: Workflow) => ({
   layers: Object.fromEntries(
     layerNames.map((layer) => [layer, { path: layerPath(workflow, layer), ...workflow.layers[layer] }]),
   ),
+})
+
+/** A plan as the API shows it. */
+export const planResource = (plan: StoredPlan) => ({
+  id: plan.id,
+  workflow: plan.workflow,
+  params: plan.params,
+  force: plan.force,
+  limit: plan.limit,
+  totalEligible: plan.totalEligible,
+  alreadyProcessed: plan.alreadyProcessed,
+  held: plan.held,
+  toProcess: plan.toProcess,
+  sample: plan.sample,
+  createdAt: plan.createdAt,
 })
 
 /** A batch as the API shows it. `recorded` is the sum of the other counts. */

@@ -8,7 +8,7 @@ import { requireAdmin } from '../auth.ts'
 import { parse } from '../respond.ts'
 import { control } from './control.ts'
 import { batchId, batchQuery, itemQuery, planQuery } from './requests.ts'
-import { batchResource, itemResource, page, workflowResource } from './resources.ts'
+import { batchResource, itemResource, page, planResource, workflowResource } from './resources.ts'
 import { start } from './start.ts'
 
 const maxBodyBytes = 64 * 1024
@@ -32,7 +32,7 @@ export function adminRoutes(workflows: readonly Workflow[]): Hono<EngineEnv> {
   app.get('/plans', async (c) => {
     const { limit, ...filter } = parse(planQuery, c.req.query())
     const rows = await listPlans(c.var.services.db, { ...filter, count: limit + 1 })
-    return c.json(page(rows, limit, ({ key: _, ...plan }) => plan))
+    return c.json(page(rows, limit, planResource))
   })
 
   app.get('/batches', async (c) => {

@@ -1,0 +1,183 @@
+import { sql } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Db } from '../../../src/db/client.ts'
+import { beginBatch } from '../../../src/engine/ledger/begin-batch.ts'
+import { claimItem } from '../../../src/engine/ledger/claim.ts'
+import { cancelBatch, pauseBatch, resumeBatch } from '../../../src/engine/ledger/control.ts'
+import { abandonItem, saveItem, type Outcome } from '../../../src/engine/ledger/end-item.ts'
+import { openBatch } from '../../../src/engine/ledger/open-batch.ts'
+import { makePlan } from '../../../src/engine/ledger/plan.ts'
+import { recordPage } from '../../../src/engine/ledger/record-page.ts'
+import { releaseItem } from '../../../src/engine/ledger/release-item.ts'
+import { insertUsers, userId } from '../../support/population.ts'
+import { resetEverything, rounds } from '../../support/rounds.ts'
+import { toyWorkflow } from '../../support/toy.ts'
+
+beforeEach(resetEverything)
+
+const workflow = toyWorkflow(() => Promise.resolve({ text: '' }), { pageSize: 100 })
+const { services } = rounds([workflow])
+const selection = { workflow, params: { tag: '' }, scope: '', force: false }
+const nothingUsed = { inputTokens: 0, outputTokens: 0 }
+const done: Outcome = { status: 'succeeded', data: { text: 'done' }, model: null, freshForSeconds: null }
+const failed: Outcome = { status: 'failed', error: { name: 'Error', message: 'no' } }
+
+const times = <T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: count }, (_, index) => make(index)))
+
+const newBatch = (startKey: string) => ({
+  workflow,
+  startKey,
+  startedBy: 'api' as const,
+  params: { tag: '' },
+  force: false,
+  limit: null,
+})
+
+/** A running batch over `users` users, its first page recorded. */
+async function runningBatch(db: Db, users: number): Promise<string> {
+  await insertUsers(db, users)
+  const { batch } = await openBatch(db, newBatch('one'))
+  await beginBatch(db, batch.id, await makePlan(db, 'one', { ...selection, limit: null }))
+  await recordPage(db, { batchId: batch.id, page: 1, cursor: null }, selection)
+  return batch.id
+}
+
+const claim = (db: Db, batchId: string, itemId: string, attempt = 1) =>
+  claimItem(db, { batchId, itemId, attempt }, { token: crypto.randomUUID(), seconds: 60 })
+
+/** The batch's counters beside what its item rows say. */
+async function audit(db: Db, batchId: string) {
+  const { rows } = await db.execute(sql`
+    select b.status, b.recorded, b.succeeded, b.skipped, b.failed, b.cancelled,
+      (select count(*)::int from batch_items i where i.batch_id = b.id) as items,
+      (select count(*)::int from batch_items i where i.batch_id = b.id and i.status = 'succeeded') as "itemsSucceeded",
+      (select count(*)::int from batch_items i where i.batch_id = b.id and i.status = 'failed') as "itemsFailed",
+      (select count(*)::int from batch_items i where i.batch_id = b.id and i.status = 'cancelled') as "itemsCancelled",
+      (select count(*)::int from results) as results
+    from batches b where b.id = ${batchId}::uuid`)
+  return rows[0] ?? {}
+}
+
+describe('at the same time', () => {
+  test('ten starts with the same key and ten with others open one batch', async () => {
+    const opened = await times(20, (n) =>
+      openBatch(services.db, newBatch(n % 2 === 0 ? 'same' : `other ${n}`)),
+    )
+    expect(opened.filter(({ outcome }) => outcome === 'opened').length).toBe(1)
+    expect(new Set(opened.map(({ batch }) => batch.id)).size).toBe(1)
+  })
+
+  test('ten deliveries of a page record it once', async () => {
+    const { db } = services
+    await insertUsers(db, 250)
+    const { batch } = await openBatch(db, newBatch('one'))
+    await beginBatch(db, batch.id, await makePlan(db, 'one', { ...selection, limit: null }))
+    const recorded = await times(10, () =>
+      recordPage(db, { batchId: batch.id, page: 1, cursor: null }, selection),
+    )
+    expect(recorded.filter((page) => page !== undefined).length).toBe(1)
+    expect(await audit(db, batch.id)).toMatchObject({ recorded: 100, items: 100 })
+  })
+
+  test('twenty deliveries of an item give it to one of them', async () => {
+    const { db } = services
+    const batchId = await runningBatch(db, 1)
+    const claims = await times(20, () => claim(db, batchId, userId(1)))
+    expect(claims.filter(({ outcome }) => outcome === 'claimed').length).toBe(1)
+    expect(claims.filter(({ outcome }) => outcome === 'busy').length).toBe(19)
+  })
+
+  test('twenty saves of an item count it once', async () => {
+    const { db } = services
+    const batchId = await runningBatch(db, 2)
+    const claimed = await claim(db, batchId, userId(1))
+    if (claimed.outcome !== 'claimed') throw new Error(claimed.outcome)
+    const item = { batchId, itemId: userId(1), token: claimed.token, attempt: 1, pageSize: 100 }
+    const ends = await times(20, (n) =>
+      n % 2 === 0 ? saveItem(db, item, done, nothingUsed) : abandonItem(db, item, failed),
+    )
+    expect(ends.filter((end) => end !== undefined).length).toBe(1)
+    expect(await audit(db, batchId)).toMatchObject({ succeeded: 1, failed: 0, itemsSucceeded: 1 })
+  })
+
+  test('a hundred items end, and exactly one of them closes the batch', async () => {
+    const { db } = services
+    const batchId = await runningBatch(db, 100)
+    await times(100, async (n) => {
+      const itemId = userId(n + 1)
+      const claimed = await claim(db, batchId, itemId)
+      if (claimed.outcome !== 'claimed') throw new Error(claimed.outcome)
+      const item = { batchId, itemId, token: claimed.token, pageSize: 100 }
+      await saveItem(db, item, n % 10 === 0 ? failed : done, nothingUsed)
+    })
+    expect(await audit(db, batchId)).toMatchObject({
+      status: 'completed',
+      recorded: 100,
+      succeeded: 90,
+      failed: 10,
+      itemsSucceeded: 90,
+      itemsFailed: 10,
+      results: 90,
+    })
+  })
+
+  test('duplicates, errors, pauses and resumes leave counters and items in agreement', async () => {
+    const { db } = services
+    const batchId = await runningBatch(db, 60)
+    let paused = false
+    const lateStarts: string[] = []
+    const handle = async (itemId: string) => {
+      for (let round = 0; round < 200; round += 1) {
+        const closedBefore = paused
+        const { rows } = await db.execute(
+          sql`select attempt, status from batch_items where batch_id = ${batchId}::uuid and item_id = ${itemId}`,
+        )
+        if (!['queued', 'running'].includes(String(rows[0]?.status))) return
+        const claimed = await claim(db, batchId, itemId, Number(rows[0]?.attempt))
+        if (claimed.outcome !== 'claimed') continue
+        if (closedBefore && paused) lateStarts.push(itemId)
+        const item = { batchId, itemId, token: claimed.token, pageSize: 100 }
+        if (round % 3 === 0) await releaseItem(db, item, { name: 'Error', message: 'again' })
+        else await saveItem(db, item, done, nothingUsed)
+      }
+      throw new Error(`${itemId} never ended`)
+    }
+    const switching = (async () => {
+      for (let round = 0; round < 6; round += 1) {
+        paused = await pauseBatch(db, batchId, null)
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        paused = false
+        await resumeBatch(db, batchId)
+      }
+    })()
+    await Promise.all([switching, times(120, (n) => handle(userId((n % 60) + 1)))])
+    expect(lateStarts).toEqual([])
+    expect(await audit(db, batchId)).toMatchObject({
+      status: 'completed',
+      recorded: 60,
+      succeeded: 60,
+      itemsSucceeded: 60,
+      results: 60,
+    })
+  })
+
+  test('a cancel and the ends of items add up', async () => {
+    const { db } = services
+    const batchId = await runningBatch(db, 100)
+    const work = times(100, async (n) => {
+      const itemId = userId(n + 1)
+      const claimed = await claim(db, batchId, itemId)
+      if (claimed.outcome !== 'claimed') return
+      await saveItem(db, { batchId, itemId, token: claimed.token, pageSize: 100 }, done, nothingUsed)
+    })
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(await cancelBatch(db, batchId)).toBe(true)
+    await work
+    const counts = await audit(db, batchId)
+    expect(counts).toMatchObject({ status: 'cancelled', recorded: 100, results: counts.succeeded })
+    expect(counts.itemsSucceeded).toBe(counts.succeeded)
+    expect(counts.itemsCancelled).toBe(counts.cancelled)
+    expect(Number(counts.succeeded) + Number(counts.cancelled)).toBe(100)
+  })
+})
