@@ -102,14 +102,19 @@ export async function recordPage(
   return recorded
 }
 
-/** Population rows up to the page's last one, or to the end when the page is the last. */
+/**
+ * Population rows up to the page's last one, or to the end when the page is the last. Two queries, so that each has
+ * plain bounds that an index can use.
+ */
 const rowsPassed = (db: Db, selection: Selection, after: SQL) => sql`
-  select count(*)::int from ${population(db, selection)}
-  where ${after} and (not s.more or p.id <= (select id from last))`
+  case when s.more
+    then (select count(*)::int from ${population(db, selection)} where ${after} and p.id <= (select id from last))
+    else (select count(*)::int from ${population(db, selection)} where ${after})
+  end`
 
 /** Moves the batch past the page, closes it when nothing is left, or marks it to wait for room. */
 const advance = (pageSize: number) => sql`
-  progress as (
+  progress as materialized (
     select batch.id, recorded.batch_id is not null as page_recorded, coalesce(s.more, true) as more,
       (select count(*) from items)::int as n
     from batch left join recorded on true left join summary s on true

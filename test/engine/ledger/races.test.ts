@@ -46,6 +46,12 @@ async function runningBatch(db: Db, users: number): Promise<string> {
 const claim = (db: Db, batchId: string, itemId: string, attempt = 1) =>
   claimItem(db, { batchId, itemId, attempt }, { token: crypto.randomUUID(), seconds: 60 })
 
+async function workOn(db: Db, batchId: string, itemId: string, outcome = done): Promise<void> {
+  const claimed = await claim(db, batchId, itemId)
+  if (claimed.outcome !== 'claimed') return
+  await saveItem(db, { batchId, itemId, token: claimed.token, pageSize: 100 }, outcome, nothingUsed)
+}
+
 /** The batch's counters beside what its item rows say. */
 async function audit(db: Db, batchId: string) {
   const { rows } = await db.execute(sql`
@@ -104,13 +110,7 @@ describe('at the same time', () => {
   test('a hundred items end, and exactly one of them closes the batch', async () => {
     const { db } = services
     const batchId = await runningBatch(db, 100)
-    await times(100, async (n) => {
-      const itemId = userId(n + 1)
-      const claimed = await claim(db, batchId, itemId)
-      if (claimed.outcome !== 'claimed') throw new Error(claimed.outcome)
-      const item = { batchId, itemId, token: claimed.token, pageSize: 100 }
-      await saveItem(db, item, n % 10 === 0 ? failed : done, nothingUsed)
-    })
+    await times(100, (n) => workOn(db, batchId, userId(n + 1), n % 10 === 0 ? failed : done))
     expect(await audit(db, batchId)).toMatchObject({
       status: 'completed',
       recorded: 100,
@@ -122,21 +122,44 @@ describe('at the same time', () => {
     })
   })
 
+  test('pages are recorded while items end, and neither loses count', async () => {
+    const { db } = services
+    const small = { ...selection, workflow: { ...workflow, pageSize: 5 } }
+    await insertUsers(db, 200)
+    const { batch } = await openBatch(db, newBatch('one'))
+    await beginBatch(db, batch.id, await makePlan(db, 'one', { ...selection, limit: null }))
+    const ends: Promise<void>[] = []
+    let cursor: string | null = null
+    for (let page = 1; page <= 40; page += 1) {
+      const recorded = await recordPage(db, { batchId: batch.id, page, cursor }, small)
+      cursor = recorded?.nextCursor ?? cursor
+      for (const itemId of recorded?.ids ?? []) ends.push(workOn(db, batch.id, itemId))
+    }
+    await Promise.all(ends)
+    expect(await audit(db, batch.id)).toMatchObject({
+      status: 'completed',
+      recorded: 200,
+      succeeded: 200,
+      itemsSucceeded: 200,
+    })
+  })
+
   test('duplicates, errors, pauses and resumes leave counters and items in agreement', async () => {
     const { db } = services
     const batchId = await runningBatch(db, 60)
-    let paused = false
+    // Counts up with every pause and resume; odd while the gate is closed.
+    let gate = 0
     const lateStarts: string[] = []
     const handle = async (itemId: string) => {
       for (let round = 0; round < 200; round += 1) {
-        const closedBefore = paused
+        const before = gate
         const { rows } = await db.execute(
           sql`select attempt, status from batch_items where batch_id = ${batchId}::uuid and item_id = ${itemId}`,
         )
         if (!['queued', 'running'].includes(String(rows[0]?.status))) return
         const claimed = await claim(db, batchId, itemId, Number(rows[0]?.attempt))
         if (claimed.outcome !== 'claimed') continue
-        if (closedBefore && paused) lateStarts.push(itemId)
+        if (before % 2 === 1 && before === gate) lateStarts.push(itemId)
         const item = { batchId, itemId, token: claimed.token, pageSize: 100 }
         if (round % 3 === 0) await releaseItem(db, item, { name: 'Error', message: 'again' })
         else await saveItem(db, item, done, nothingUsed)
@@ -145,9 +168,10 @@ describe('at the same time', () => {
     }
     const switching = (async () => {
       for (let round = 0; round < 6; round += 1) {
-        paused = await pauseBatch(db, batchId, null)
+        if (!(await pauseBatch(db, batchId, null))) return
+        gate += 1
         await new Promise((resolve) => setTimeout(resolve, 20))
-        paused = false
+        gate += 1
         await resumeBatch(db, batchId)
       }
     })()
@@ -165,12 +189,7 @@ describe('at the same time', () => {
   test('a cancel and the ends of items add up', async () => {
     const { db } = services
     const batchId = await runningBatch(db, 100)
-    const work = times(100, async (n) => {
-      const itemId = userId(n + 1)
-      const claimed = await claim(db, batchId, itemId)
-      if (claimed.outcome !== 'claimed') return
-      await saveItem(db, { batchId, itemId, token: claimed.token, pageSize: 100 }, done, nothingUsed)
-    })
+    const work = times(100, (n) => workOn(db, batchId, userId(n + 1)))
     await new Promise((resolve) => setTimeout(resolve, 30))
     expect(await cancelBatch(db, batchId)).toBe(true)
     await work
