@@ -12,8 +12,8 @@ CREATE TABLE "batch_items" (
 	"token" uuid,
 	"lease_until" timestamp with time zone,
 	"error" jsonb,
-	"input_tokens" integer,
-	"output_tokens" integer,
+	"input_tokens" integer DEFAULT 0 NOT NULL,
+	"output_tokens" integer DEFAULT 0 NOT NULL,
 	"started_at" timestamp with time zone,
 	"ended_at" timestamp with time zone,
 	CONSTRAINT "batch_items_batch_id_item_id_pk" PRIMARY KEY("batch_id","item_id")

@@ -141,8 +141,9 @@ export const batchItems = pgTable(
     token: uuid('token'),
     leaseUntil: at('lease_until'),
     error: jsonb('error').$type<{ name: string; message: string }>(),
-    inputTokens: integer('input_tokens'),
-    outputTokens: integer('output_tokens'),
+    /** What every try used, also those that came to nothing. */
+    inputTokens: integer('input_tokens').notNull().default(0),
+    outputTokens: integer('output_tokens').notNull().default(0),
     startedAt: at('started_at'),
     endedAt: at('ended_at'),
   },

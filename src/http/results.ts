@@ -1,10 +1,10 @@
 import { Hono, type Context } from 'hono'
 import { isStorable } from '../db/storable.ts'
 import type { EngineEnv } from '../engine/layers/mount.ts'
-import { storedResult } from '../engine/ledger/results.ts'
+import { currentVersion, storedResult } from '../engine/ledger/results.ts'
 import type { Services } from '../engine/services.ts'
 import { describeError, notFound } from '../errors.ts'
-import type { Json, Reader, Workflow } from '../workflows/contract.ts'
+import type { Json, Reader, Result, Workflow } from '../workflows/contract.ts'
 
 /** One GET route for every workflow whose results are read over HTTP. */
 export function resultRoutes(workflows: readonly Workflow[]): Hono<EngineEnv> {
@@ -22,7 +22,10 @@ export function resultRoutes(workflows: readonly Workflow[]): Hono<EngineEnv> {
   return app
 }
 
-/** The owner's own text, else the generated one from the cache or the database, else the empty result. */
+/**
+ * The owner's own text, else the generated one, else the empty result. The cache is asked first; its entry is passed
+ * over when the item's input has changed since, because the cache may have missed what was generated then.
+ */
 async function readResult(
   services: Services,
   workflow: Workflow,
@@ -30,16 +33,23 @@ async function readResult(
   id: string,
   background: Pick<Context['executionCtx'], 'waitUntil'>,
 ): Promise<Json> {
-  const [own, cached] = await Promise.all([read.own(services, id), fromCache(services, workflow, read, id)])
+  const { db } = services
+  const [own, version, cached] = await Promise.all([
+    read.own(services, id),
+    currentVersion(db, workflow, id),
+    fromCache(services, workflow, read, id),
+  ])
   if (own === undefined) throw notFound(`${workflow.entity.one} ${id}`)
   if (own !== null) return own
-  if (cached !== null) return cached
-  const scope = workflow.scope(workflow.params.parse({}))
-  const stored = await storedResult(services.db, workflow, scope, id)
+  if (cached !== null && (version === null || cached.version === version)) return cached.data
+
+  const stored = await storedResult(db, workflow, workflow.scope(workflow.params.parse({})), id)
   if (stored === null) return read.empty
-  background.waitUntil(
-    workflow.publish(services, id, stored).catch((error: unknown) => reportCache(workflow, error)),
-  )
+  if (stored.generatedAt !== cached?.generatedAt) {
+    background.waitUntil(
+      workflow.publish(services, id, stored).catch((error: unknown) => reportCache(workflow, error)),
+    )
+  }
   return stored.data
 }
 
@@ -48,9 +58,9 @@ async function fromCache(
   workflow: Workflow,
   read: Reader<Json>,
   id: string,
-): Promise<Json> {
+): Promise<Result<Json> | null> {
   try {
-    return (await read.cached(services, id))?.data ?? null
+    return await read.cached(services, id)
   } catch (error) {
     reportCache(workflow, error)
     return null

@@ -1,5 +1,6 @@
 import { Redis } from '@upstash/redis/cloudflare'
 import type { Env } from '../env.ts'
+import { describeError } from '../errors.ts'
 import type { Cache } from '../workflows/contract.ts'
 
 /** The cache over Upstash Redis; values are JSON. */
@@ -12,9 +13,20 @@ export function createCache(env: Env): Cache {
     signal: () => AbortSignal.timeout(5000),
   })
   return {
-    get: (key) => redis.get(key),
+    get: (key) => answered(redis.get(key)),
     async set(key, value, ttlSeconds) {
-      await (ttlSeconds === null ? redis.set(key, value) : redis.set(key, value, { ex: ttlSeconds }))
+      await answered(ttlSeconds === null ? redis.set(key, value) : redis.set(key, value, { ex: ttlSeconds }))
     },
+  }
+}
+
+/** Redis's errors repeat the command with its values, which belong in no log. */
+async function answered<T>(command: Promise<T>): Promise<T> {
+  try {
+    return await command
+  } catch (error) {
+    const [message] = describeError(error).message.split(', command was:')
+    // oxlint-disable-next-line preserve-caught-error -- the cause is what must not be passed on
+    throw new Error(`the cache did not answer: ${message}`)
   }
 }

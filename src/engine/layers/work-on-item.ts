@@ -66,7 +66,7 @@ async function attempt(
   } catch (error) {
     const described = describeError(error)
     if (error instanceof PermanentError || item.lastTry) return { status: 'failed', error: described }
-    await releaseItem(services.db, item, described)
+    await releaseItem(services.db, item, described, ai.used())
     layerLog(workflow, 'execute').error('item will be tried again', {
       batchId: item.batchId,
       itemId: item.itemId,

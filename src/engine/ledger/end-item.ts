@@ -58,7 +58,8 @@ async function endItem(
     moved as (
       update batch_items i set
         status = ${outcome.status}, error = ${error}::jsonb, token = null, lease_until = null, awaiting_run = false,
-        input_tokens = ${usage.inputTokens}, output_tokens = ${usage.outputTokens}, ended_at = now()
+        input_tokens = i.input_tokens + ${usage.inputTokens}, output_tokens = i.output_tokens + ${usage.outputTokens},
+        ended_at = now()
       from batch where i.batch_id = batch.id and i.item_id = ${itemId} and ${ours}
       returning i.batch_id, i.workflow, i.scope, i.item_id, i.version, i.status
     ),

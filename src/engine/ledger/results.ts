@@ -1,8 +1,9 @@
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
-import type { Db } from '../../db/client.ts'
+import { z } from 'zod'
+import { queryRows, type Db } from '../../db/client.ts'
 import { results } from '../../db/schema.ts'
-import type { Json, Result } from '../../workflows/contract.ts'
-import type { Workflow } from '../../workflows/contract.ts'
+import type { Json, Result, Workflow } from '../../workflows/contract.ts'
+import { population } from './needs-work.ts'
 
 /**
  * The stored result of an item, parsed with the workflow's schema; null when there is none, when it has expired, or
@@ -35,4 +36,13 @@ export async function storedResult(
     generatedAt: row.generatedAt.toISOString(),
     expiresAt: row.expiresAt?.toISOString() ?? null,
   }
+}
+
+/** The version of an item's input as it is now; null when the item is not in the population. */
+export async function currentVersion(db: Db, workflow: Workflow, itemId: string): Promise<string | null> {
+  const params = workflow.params.parse({})
+  const selection = { workflow, params, scope: workflow.scope(params), force: false }
+  const statement = sql`select p.version from ${population(db, selection)} where p.id = ${itemId}`
+  const [row] = await queryRows(db, statement, z.object({ version: z.string() }))
+  return row?.version ?? null
 }

@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, not, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { agents } from '../../db/schema.ts'
 import { cachedResult } from '../cached-result.ts'
@@ -13,12 +13,13 @@ const data = z.object({
 })
 const { publish, cached } = cachedResult('aiGeneration:agent_welcome', data)
 
-/** The owner wrote neither an opening message nor opening questions. */
-const hasNoTextOfItsOwn = and(
-  sql`btrim(coalesce(${agents.openingMessage}, '')) = ''`,
-  sql`jsonb_array_length(${agents.openingQuestions}) = 0`,
-)
-const eligible = and(eq(agents.virtual, false), hasNoTextOfItsOwn)
+/** A character that is no white space; Postgres alone would not take all of Unicode's for white. */
+const visible = String.raw`[^\s\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]`
+
+/** The owner wrote an opening message that is not blank, or opening questions. */
+const hasOwnText = sql<boolean>`(
+  coalesce(${agents.openingMessage}, '') ~ ${visible} or jsonb_array_length(${agents.openingQuestions}) > 0)`
+const eligible = and(eq(agents.virtual, false), not(hasOwnText))
 
 export default defineWorkflow({
   name: 'agent-welcome',
@@ -63,13 +64,16 @@ export default defineWorkflow({
     empty: { welcomeMessage: '', openQuestions: [] },
     async own({ db }, id) {
       const [agent] = await db
-        .select({ welcomeMessage: agents.openingMessage, openQuestions: agents.openingQuestions })
+        .select({
+          hasOwnText,
+          welcomeMessage: sql<string>`coalesce(${agents.openingMessage}, '')`,
+          openQuestions: agents.openingQuestions,
+        })
         .from(agents)
         .where(eq(agents.id, id))
       if (agent === undefined) return undefined
-      const welcomeMessage = agent.welcomeMessage?.trim() ?? ''
-      const hasOwn = welcomeMessage !== '' || agent.openQuestions.length > 0
-      return hasOwn ? { welcomeMessage, openQuestions: agent.openQuestions } : null
+      const { welcomeMessage, openQuestions } = agent
+      return agent.hasOwnText ? { welcomeMessage: welcomeMessage.trim(), openQuestions } : null
     },
     cached,
   },

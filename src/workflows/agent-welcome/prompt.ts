@@ -21,5 +21,5 @@ export const prompt = (agent: AgentInput) =>
     `Title: ${JSON.stringify(agent.title)}`,
     `Description: ${JSON.stringify(agent.description)}`,
     `Tags: ${JSON.stringify(agent.tags)}`,
-    `System role: ${JSON.stringify(agent.systemRole.slice(0, systemRoleLimit))}`,
+    `System role: ${JSON.stringify(agent.systemRole.slice(0, systemRoleLimit).toWellFormed())}`,
   ].join('\n')

@@ -161,7 +161,7 @@ describe('at the same time', () => {
         if (claimed.outcome !== 'claimed') continue
         if (before % 2 === 1 && before === gate) lateStarts.push(itemId)
         const item = { batchId, itemId, token: claimed.token, pageSize: 100 }
-        if (round % 3 === 0) await releaseItem(db, item, { name: 'Error', message: 'again' })
+        if (round % 3 === 0) await releaseItem(db, item, { name: 'Error', message: 'again' }, nothingUsed)
         else await saveItem(db, item, done, nothingUsed)
       }
       throw new Error(`${itemId} never ended`)

@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { priced, type Answer } from './answer.ts'
+import { numberFrom } from './chance.ts'
+import type { ChatRequest } from './chat-request.ts'
+
+const ruleSchema = z.strictObject({
+  /** Only prompts that contain this. */
+  match: z.string().optional(),
+  /** One prompt in so many; a prompt that is hit once is hit always. */
+  every: z.int().min(1).default(1),
+  /** At most this many requests in all. */
+  times: z.int().min(1).default(Number.MAX_SAFE_INTEGER),
+  /** At most this many requests of one prompt: with 1, each fails once and then succeeds. */
+  timesPerPrompt: z.int().min(1).default(Number.MAX_SAFE_INTEGER),
+  /** Wait before the answer. */
+  delayMs: z.int().min(0).max(600_000).default(0),
+  /** Answer with this error instead. */
+  status: z.int().min(400).max(599).optional(),
+  /** The `Retry-After` header of the error. */
+  retryAfterSeconds: z.int().min(0).optional(),
+  /** Answer with 200, but not with what was asked for. */
+  malformed: z.enum(['not-json', 'wrong-shape', 'empty', 'truncated']).optional(),
+})
+
+const faultsSchema = z.strictObject({ rules: z.array(ruleSchema).default([]) })
+
+/** What a test can switch on; the first rule that applies to a request is the one that counts. */
+export type Rule = z.infer<typeof ruleSchema>
+
+/** The rules that are switched on, and how often each was used. */
+export class FaultRules {
+  #rules: { rule: Rule; used: number; usedByPrompt: Map<string, number> }[] = []
+
+  /** Replaces all rules. @throws a ZodError that names what is not valid. */
+  set(faults: unknown): Rule[] {
+    const { rules } = faultsSchema.parse(faults)
+    this.#rules = rules.map((rule) => ({ rule, used: 0, usedByPrompt: new Map() }))
+    return rules
+  }
+
+  clear(): void {
+    this.#rules = []
+  }
+
+  /** The rule for a request; asking for it uses it up once. */
+  take(prompt: string, hash: string): Rule | undefined {
+    const found = this.#rules.find(({ rule, used, usedByPrompt }) => {
+      const left = used < rule.times && (usedByPrompt.get(hash) ?? 0) < rule.timesPerPrompt
+      return left && prompt.includes(rule.match ?? '') && numberFrom(hash, rule.every) === 0
+    })
+    if (!found) return undefined
+    found.used += 1
+    found.usedByPrompt.set(hash, (found.usedByPrompt.get(hash) ?? 0) + 1)
+    return found.rule
+  }
+}
+
+/** Spoils an answer in one of the ways in which models do. */
+export function spoil(request: ChatRequest, answer: Answer, how: NonNullable<Rule['malformed']>): Answer {
+  const content = {
+    'not-json': 'I am sorry, but I cannot help with that.',
+    'wrong-shape': JSON.stringify({ unexpected: true }),
+    empty: '',
+    truncated: answer.content.slice(0, Math.floor(answer.content.length / 2)),
+  }[how]
+  return priced(request, content, how === 'truncated' ? 'length' : 'stop')
+}

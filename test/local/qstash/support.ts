@@ -1,0 +1,76 @@
+import { Client as QstashClient } from '@upstash/qstash'
+import { Client, type WorkflowContext } from '@upstash/workflow'
+import { serve } from '@upstash/workflow/hono'
+import { Hono } from 'hono'
+import { afterEach, expect } from 'vitest'
+import { listen } from '../server.ts'
+import { type LocalQstash, type QstashOptions, startQstash } from './index.ts'
+
+type Call = Omit<RequestInit, 'headers'> & { headers?: Record<string, string> }
+type Route = (context: WorkflowContext) => Promise<unknown>
+type ServeOptions = NonNullable<Parameters<typeof serve>[1]>
+
+/** One QStash, one app with workflow endpoints, and clients for both. */
+export type Bench = {
+  qstash: LocalQstash
+  app: Hono
+  /** Base URL of the app. */
+  url: string
+  client: Client
+  qstashClient: QstashClient
+  /** Mounts a workflow and gives its URL. */
+  workflow: (path: string, route: Route, options?: Partial<ServeOptions>) => string
+  /** Calls the server itself, with the token. */
+  api: (path: string, init?: Call) => Promise<Response>
+}
+
+const closers: (() => Promise<void>)[] = []
+
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close()
+})
+
+/** Environment of an endpoint that accepts only what this server has signed. */
+export const endpointEnv = (qstash: LocalQstash) => ({
+  QSTASH_URL: qstash.url,
+  QSTASH_TOKEN: qstash.token,
+  QSTASH_CURRENT_SIGNING_KEY: qstash.currentSigningKey,
+  QSTASH_NEXT_SIGNING_KEY: qstash.nextSigningKey,
+})
+
+/** Starts everything; it is stopped after the test. */
+export async function startBench(options: QstashOptions = {}): Promise<Bench> {
+  const qstash = await startQstash(options)
+  const app = new Hono()
+  const server = await listen(app)
+  closers.push(
+    () => qstash.close(),
+    () => server.close(),
+  )
+  const access = { baseUrl: qstash.url, token: qstash.token }
+  return {
+    qstash,
+    app,
+    url: server.url,
+    client: new Client(access),
+    qstashClient: new QstashClient(access),
+    workflow(path, route, options = {}) {
+      app.post(path, serve(route, { env: endpointEnv(qstash), ...options }))
+      return `${server.url}${path}`
+    },
+    api: (path, init) =>
+      fetch(`${qstash.url}${path}`, {
+        ...init,
+        headers: { authorization: `Bearer ${qstash.token}`, ...init?.headers },
+      }),
+  }
+}
+
+/** A promise that a test settles from outside. */
+export function gate(): { opened: Promise<void>; open: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  return { opened: promise, open: () => resolve() }
+}
+
+/** Waits until what is read is as expected. */
+export const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 10_000 })
