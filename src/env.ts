@@ -43,12 +43,13 @@ export const envSchema = z.object({
 export type Env = z.output<typeof envSchema>
 
 /**
- * The validated environment.
+ * The validated environment; an empty variable counts as missing.
  *
  * @throws HttpError 503 that names (never shows) every binding that is missing or malformed.
  */
 export function parseEnv(bindings: unknown): Env {
-  const parsed = envSchema.safeParse(bindings)
+  const set = Object.entries(Object(bindings)).filter(([, value]) => value !== '')
+  const parsed = envSchema.safeParse(Object.fromEntries(set))
   if (parsed.success) return parsed.data
   const names = [...new Set(parsed.error.issues.map((issue) => issue.path.join('.')))]
   throw unavailable(`not configured: ${names.join(', ')} missing or malformed`, { variables: names })

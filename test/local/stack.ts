@@ -1,6 +1,4 @@
-import { drizzle } from 'drizzle-orm/node-postgres'
-import { migrate } from 'drizzle-orm/node-postgres/migrator'
-import pg from 'pg'
+import { migrateDatabase } from './migrate-database.ts'
 import { startModel, type LocalModel } from './model/start.ts'
 import { startNeon, type LocalNeon } from './neon/start.ts'
 import { startQstash, type LocalQstash, type QstashOptions } from './qstash/index.ts'
@@ -33,48 +31,51 @@ export type Stack = {
  * token and signing keys, another QStash.
  */
 export async function startStack(options: StackOptions, env = process.env): Promise<Stack> {
-  const [neon, redis, model, qstash] = await Promise.all([
+  const external = env.QSTASH_URL === undefined ? null : externalQstash(env)
+  const starting = [
     startNeon(env.LOCAL_POSTGRES_URL === undefined ? {} : { postgresUrl: env.LOCAL_POSTGRES_URL }),
     startRedis(env.LOCAL_REDIS_URL === undefined ? {} : { redisUrl: env.LOCAL_REDIS_URL }),
     startModel(),
-    env.QSTASH_URL === undefined ? startQstash(options.qstash) : null,
-  ])
-  await migrateDatabase(neon.postgresUrl)
-  return {
-    neon,
-    redis,
-    model,
-    qstash,
-    bindings: {
+    external === null ? startQstash(options.qstash) : Promise.resolve(null),
+  ] as const
+  try {
+    const [neon, redis, model, qstash] = await Promise.all(starting)
+    await migrateDatabase(neon.postgresUrl)
+    const bindings = {
       APP_URL: env.APP_URL ?? options.appUrl,
       ENVIRONMENT: 'local',
       ADMIN_TOKEN: adminToken,
-      DATABASE_URL: neon.databaseUrl,
-      DATABASE_HTTP_URL: neon.fetchEndpoint,
-      UPSTASH_REDIS_REST_URL: redis.url,
-      UPSTASH_REDIS_REST_TOKEN: redis.token,
-      ...(qstash === null ? externalQstash(env) : localQstash(qstash)),
-      AI_BASE_URL: model.url,
-      AI_API_KEY: model.apiKey,
-      AI_MODEL: 'local-model',
+      ...serviceBindings({ neon, redis, model }),
+      ...(qstash === null ? external : localQstash(qstash)),
       FLOW_CONTROL_FACTOR: String(options.flowControlFactor ?? 1),
-    },
-    async close() {
+    }
+    const close = async () => {
       await Promise.all([qstash?.close(), model.close(), redis.close(), neon.close()])
-    },
+    }
+    return { neon, redis, model, qstash, bindings, close }
+  } catch (error) {
+    await closeAll(await Promise.allSettled(starting))
+    throw error
   }
 }
 
-/** Brings a database's schema up to date. */
-export async function migrateDatabase(postgresUrl: string): Promise<void> {
-  const client = new pg.Client({ connectionString: postgresUrl })
-  await client.connect()
-  try {
-    await migrate(drizzle(client), { migrationsFolder: `${import.meta.dirname}/../../migrations` })
-  } finally {
-    await client.end()
-  }
+type Closable = { close(): Promise<void> } | null
+
+/** Leaves nothing running when a service could not be started. */
+async function closeAll(settled: readonly PromiseSettledResult<Closable>[]): Promise<void> {
+  const started = settled.flatMap((service) => (service.status === 'fulfilled' ? (service.value ?? []) : []))
+  await Promise.all(started.map((service) => service.close()))
 }
+
+const serviceBindings = ({ neon, redis, model }: Pick<Stack, 'neon' | 'redis' | 'model'>) => ({
+  DATABASE_URL: neon.databaseUrl,
+  DATABASE_HTTP_URL: neon.fetchEndpoint,
+  UPSTASH_REDIS_REST_URL: redis.url,
+  UPSTASH_REDIS_REST_TOKEN: redis.token,
+  AI_BASE_URL: model.url,
+  AI_API_KEY: model.apiKey,
+  AI_MODEL: 'local-model',
+})
 
 const localQstash = (qstash: LocalQstash) => ({
   QSTASH_URL: qstash.url,
@@ -87,5 +88,13 @@ function externalQstash(env: NodeJS.ProcessEnv): Record<string, string> {
   const names = ['QSTASH_URL', 'QSTASH_TOKEN', 'QSTASH_CURRENT_SIGNING_KEY', 'QSTASH_NEXT_SIGNING_KEY']
   const missing = names.filter((name) => !env[name])
   if (missing.length > 0) throw new Error(`QSTASH_URL is set; also set ${missing.join(', ')}`)
+  if (env.APP_URL === undefined && !isLoopback(env.QSTASH_URL ?? '')) {
+    throw new Error(
+      'QSTASH_URL names a QStash that cannot reach this machine: set APP_URL to a URL that leads here',
+    )
+  }
   return Object.fromEntries(names.map((name) => [name, env[name] ?? '']))
 }
+
+const isLoopback = (url: string) =>
+  ['localhost', '127.0.0.1', '[::1]'].includes(URL.parse(url)?.hostname ?? '')

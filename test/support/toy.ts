@@ -10,7 +10,7 @@ const { publish } = cachedResult('toy', data)
 /** A workflow over all users whose work is a function of the test. */
 export function toyWorkflow(
   work: Workflow<{ tag: string }, { text: string }>['work'],
-  options: Partial<Workflow<{ tag: string }, { text: string }>> = {},
+  options: Partial<Omit<Workflow<{ tag: string }, { text: string }>, 'params'>> = {},
 ): Workflow {
   return defineWorkflow({
     name: 'toy',

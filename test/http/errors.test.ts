@@ -1,0 +1,101 @@
+import { beforeEach, describe, expect, inject, test } from 'vitest'
+import { batches } from '../../src/db/schema.ts'
+import { local, resetEverything, rounds } from '../support/rounds.ts'
+import { addAgent, addUser } from '../workflows/records.ts'
+import { expectError, notFound, unauthorized, unavailable } from './error-shape.ts'
+import { adminRoutes, pathFor, resultRoutes, workflowRoutes } from './routes.ts'
+
+beforeEach(resetEverything)
+
+const unknownId = '01a00000-0000-7000-8000-00000000dead'
+
+describe('what does not exist', () => {
+  test.for(['/', '/api', '/api/admin', '/api/admin/workflow', '/api/users/ada', '/favicon.ico'])(
+    'is a 404 at %s',
+    async (path) => {
+      const error = expectError(await rounds().call('GET', path), notFound)
+      expect(error.message).toBe(`GET ${path} does not exist`)
+    },
+  )
+
+  test.for([
+    ['DELETE', '/api/admin/batches'],
+    ['POST', '/api/admin/workflows'],
+    ['GET', '/api/admin/workflows/agent-welcome/batches'],
+    ['GET', `/api/admin/batches/${unknownId}/cancel`],
+    ['PATCH', `/api/admin/batches/${unknownId}`],
+    ['POST', '/api/users/ada/welcome-placeholders'],
+    ['POST', '/health'],
+  ] as const)('is a 404 for %s %s', async ([method, path]) => {
+    expectError(await rounds().call(method, path), notFound)
+  })
+
+  test('is a 404 for a workflow that nobody wrote, and for names of the language itself', async () => {
+    for (const name of ['welcome', 'toString', '__proto__', 'agent-welcome%20']) {
+      const answer = await rounds().call('POST', `/api/admin/workflows/${name}/batches`)
+      expectError(answer, notFound)
+    }
+  })
+
+  test.for(adminRoutes.filter(({ path }) => path.includes(':id')))(
+    'is a 404 for an unknown batch at $method $path',
+    async (route) => {
+      const answer = await rounds().call(route.method, pathFor(route, { id: unknownId }))
+      expect(expectError(answer, notFound).message).toBe(`batch ${unknownId} does not exist`)
+    },
+  )
+
+  test('is a 401 below the workflow routes, which only QStash may ask about', async () => {
+    for (const method of ['GET', 'POST', 'PUT', 'DELETE']) {
+      expectError(await rounds().call(method, '/api/workflows/no-such-workflow/process-users'), unauthorized)
+    }
+  })
+})
+
+describe('a database that is down', () => {
+  const asking = [...adminRoutes.filter(({ path }) => path !== '/api/admin/workflows'), ...resultRoutes]
+
+  test.for(asking)('is a 503 without internals at $method $path', async (route) => {
+    const app = rounds()
+    await local('neon', 'faults', { down: true })
+    const answer = await app.call(route.method, pathFor(route, {}))
+    const error = expectError(answer, unavailable)
+    expect(error).toEqual({ code: 'unavailable', message: expect.any(String) })
+    expect(JSON.stringify(answer.body)).not.toMatch(
+      /select|insert|update|neon|postgres|fault|stack|at .*:\d+/i,
+    )
+  })
+
+  test('is no reason to hide what needs no database', async () => {
+    await local('neon', 'faults', { down: true })
+    expect((await rounds().call('GET', '/health')).status).toBe(200)
+    expect((await rounds().call('GET', '/api/admin/workflows')).status).toBe(200)
+  })
+
+  test('serves again as soon as it is back', async () => {
+    const app = rounds()
+    await addUser(app.services.db, 'ada')
+    await local('neon', 'faults', { down: true })
+    expectError(await app.call('GET', '/api/users/ada/welcome-placeholders'), unavailable)
+    await local('neon', 'faults', {})
+    expect((await app.call('GET', '/api/users/ada/welcome-placeholders')).status).toBe(200)
+  })
+})
+
+describe('a queue that takes nothing', () => {
+  test('fails the start with a 503, and the next start is free to try', async () => {
+    // Whatever listens there, it is no QStash.
+    const app = rounds(undefined, { QSTASH_URL: inject('services').model })
+    await addAgent(app.services.db, 'guide')
+    expectError(await app.call('POST', '/api/admin/workflows/agent-welcome/batches'), unavailable)
+
+    const [failed] = await app.services.db.select().from(batches)
+    expect(failed).toMatchObject({ status: 'failed', reason: expect.stringContaining('QStash') })
+    const again = await rounds().call('POST', '/api/admin/workflows/agent-welcome/batches')
+    expect(again.status).toBe(201)
+  })
+})
+
+test('every workflow route is one that the signature guards', async () => {
+  for (const { path } of workflowRoutes) expectError(await rounds().call('POST', path, {}), unauthorized)
+})

@@ -1,0 +1,45 @@
+import { UsageError } from './program.ts'
+
+const digits = /^\d{1,9}$/
+
+/**
+ * The value of an option that counts something.
+ *
+ * @throws UsageError unless it is a whole number.
+ */
+export function countOption(name: string, text: string): number {
+  if (!digits.test(text)) throw new UsageError(`--${name} takes a whole number, received "${text}"`)
+  return Number(text)
+}
+
+/**
+ * The value of an option that names a TCP port; 0 means any free one.
+ *
+ * @throws UsageError unless it is a port number.
+ */
+export function portOption(name: string, text: string): number {
+  const port = digits.test(text) ? Number(text) : Number.NaN
+  if (!(port < 65_536)) throw new UsageError(`--${name} takes a port number, received "${text}"`)
+  return port
+}
+
+/**
+ * The database that a command works on.
+ *
+ * @throws Error that says what to set when there is none.
+ */
+export function databaseUrl(env = process.env): string {
+  const url = env.DATABASE_URL ?? ''
+  const example = 'postgres://user:password@host:5432/database'
+  if (url === '') throw new Error(`DATABASE_URL is not set: it names the database, for example ${example}`)
+  if (!/^postgres(ql)?:$/.test(URL.parse(url)?.protocol ?? '')) {
+    throw new Error(`DATABASE_URL is not a Postgres connection string such as ${example}`)
+  }
+  return url
+}
+
+/** A connection string without what must not be shown. */
+export function showDatabase(url: string): string {
+  const { host, pathname } = new URL(url)
+  return `${host}${pathname}`
+}

@@ -1,0 +1,36 @@
+import { adminToken, type Stack } from '../stack.ts'
+import { showDatabase } from './options.ts'
+
+/** What each service is and where, one line each. */
+export function describeServices(stack: Stack, workerUrl: string): string {
+  const { neon, redis, qstash, model, bindings } = stack
+  const lines = {
+    Worker: `${workerUrl} (wrangler dev)`,
+    Postgres:
+      neon.backend === 'PGlite'
+        ? `embedded PGlite, in memory: ${neon.postgresUrl}`
+        : `real, ${showDatabase(neon.postgresUrl)}`,
+    Redis: redis.backend === 'Redis' ? 'real' : 'embedded, in memory',
+    QStash: qstash === null ? `external, ${bindings.QSTASH_URL}` : `local stand-in, ${qstash.url}`,
+    Model: `local stand-in, ${model.url}`,
+  }
+  return Object.entries(lines)
+    .map(([name, what]) => `  ${name.padEnd(10)}${what}`)
+    .join('\n')
+}
+
+/** Commands to try on a Worker that is up. */
+export function describeCommands(workerUrl: string): string {
+  const admin = `curl -s -H 'authorization: Bearer ${adminToken}'`
+  return `  Admin token: ${adminToken}
+
+  Preview, then start a batch:
+    ${admin} -d '{"dryRun":true}' ${workerUrl}/api/admin/workflows/welcome-placeholder/batches
+    ${admin} -X POST ${workerUrl}/api/admin/workflows/welcome-placeholder/batches
+  Watch the latest batch:
+    ${admin} '${workerUrl}/api/admin/batches?limit=1'
+  Read a result:
+    curl -s ${workerUrl}/api/users/u000001/welcome-placeholders
+  Trigger a cron tick:
+    curl -s '${workerUrl}/cdn-cgi/handler/scheduled?cron=30+3+*+*+*'`
+}

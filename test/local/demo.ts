@@ -1,0 +1,108 @@
+import { Console } from 'node:console'
+import { parseArgs } from 'node:util'
+import { explain } from './cli/explain.ts'
+import { countOption } from './cli/options.ts'
+import { agentsOption, describeSeeded, loadAgents } from './cli/population.ts'
+import { runProgram } from './cli/program.ts'
+import { describeCommands, describeServices } from './cli/services.ts'
+import { untilAborted } from './cli/wait.ts'
+import { createApi } from './demo/api.ts'
+import { problemsOf, toTable, type WorkflowReport } from './demo/report.ts'
+import { runDemo } from './demo/run-demo.ts'
+import { startDemo } from './demo/start.ts'
+import { adminToken } from './stack.ts'
+import type { RunningWorker } from './worker.ts'
+
+const usage = `Runs both workflows over a small population on this machine, from the dry run to the results.
+
+Usage: npm run demo -- [options]
+
+  --users N          how many users (default 120)
+  --agents N|FILE    how many agents, or a file of agents as JSON lines (default 60)
+  --keep             stay up afterwards, until Ctrl-C
+  --json             one JSON object on stdout; everything else goes to stderr
+  --help             show this text
+
+LOCAL_POSTGRES_URL and LOCAL_REDIS_URL choose real servers, QSTASH_URL (with QSTASH_TOKEN and both signing keys)
+another QStash.`
+
+type Options = { users: number; agents: number | string; keep: boolean; json: boolean }
+
+async function main(signal: AbortSignal): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      users: { type: 'string', default: '120' },
+      agents: { type: 'string', default: '60' },
+      keep: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h' },
+    },
+  })
+  if (values.help === true) {
+    console.log(usage)
+    return 0
+  }
+  const users = countOption('users', values.users)
+  return demo({ ...values, users, agents: agentsOption(values.agents) }, signal)
+}
+
+async function demo(options: Options, signal: AbortSignal): Promise<number> {
+  const stream = options.json ? process.stderr : process.stdout
+  const out = new Console(stream)
+  const workflows: WorkflowReport[] = []
+  const answer = (found: { ok: boolean; error?: string }) => {
+    if (options.json) console.log(JSON.stringify({ ...found, workflows }))
+  }
+  await using cleanup = new AsyncDisposableStack()
+
+  let worker: RunningWorker
+  try {
+    worker = await perform({ options, stream, out, signal, cleanup, workflows })
+  } catch (error) {
+    answer({ ok: false, error: explain(error) })
+    throw error
+  }
+  const problems = workflows.flatMap(problemsOf)
+  out.log()
+  out.table(toTable(workflows))
+  out.log(problems.length === 0 ? 'Every item was handled once; nothing is left to do.' : problems.join('\n'))
+  answer({ ok: problems.length === 0 })
+  if (options.keep) await stayUp(out, worker, signal)
+  return problems.length === 0 ? 0 : 1
+}
+
+type Stage = {
+  options: Options
+  stream: NodeJS.WriteStream
+  out: Console
+  signal: AbortSignal
+  cleanup: AsyncDisposableStack
+  workflows: WorkflowReport[]
+}
+
+/** Starts everything and lets both workflows run to their end. */
+async function perform({ options, stream, out, signal, cleanup, workflows }: Stage): Promise<RunningWorker> {
+  const say = (text: string) => out.log(text)
+  const { users, keep } = options
+  const population = { users, agents: await loadAgents(options.agents) }
+  say('Starting the services and the Worker …')
+  const started = await startDemo({ population, keep, signal, cleanup, say, env: process.env })
+  const { stack, worker, seeded } = started
+  say(`${describeServices(stack, worker.url)}\n\nSeeded ${describeSeeded(seeded)}.\n`)
+  const api = createApi({ url: worker.url, token: adminToken, signal })
+  const onReport = (report: WorkflowReport) => workflows.push(report)
+  try {
+    await runDemo({ api, qstash: stack.qstash, stream, say, signal, onReport })
+  } catch (error) {
+    if (!signal.aborted) console.error(`The Worker's last words:\n${worker.output().slice(-2000)}`)
+    throw error
+  }
+  return worker
+}
+
+async function stayUp(out: Console, worker: RunningWorker, signal: AbortSignal): Promise<void> {
+  out.log(`\n${describeCommands(worker.url)}\n\nCtrl-C stops everything.`)
+  await untilAborted(signal, worker)
+}
+
+await runProgram({ usage, main })

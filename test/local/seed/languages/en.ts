@@ -1,0 +1,82 @@
+import type { Language } from './language.ts'
+
+export const english: Language = {
+  locales: ['en-US', 'en-US', 'en-GB', 'en-IN'],
+  givenNames: ['Ada', 'Ben', 'Chloe', 'Dev', 'Ella', 'Femi', 'Grace', 'Hugo', 'Isla', 'Jonah'],
+  familyNames: [
+    'Archer',
+    'Bell',
+    'Carver',
+    'Dalton',
+    'Ellis',
+    'Foster',
+    'Gupta',
+    'Harper',
+    'Irwin',
+    'Okafor',
+  ],
+  fullName: '{given} {family}',
+  interests: [
+    'trail running',
+    'sourdough bread',
+    'personal finance',
+    'home brewing',
+    'landscape photography',
+    'chess openings',
+    'TypeScript',
+    'container gardening',
+    'jazz piano',
+    'job interviews',
+  ],
+  topics: [
+    'Getting started with {subject}',
+    'Common mistakes in {subject}',
+    'A plan for next month: {subject}',
+    'Books about {subject}',
+    '{subject} on a small budget',
+    'Why is {subject} so hard?',
+  ],
+  agents: [
+    {
+      title: 'Coach for {subject}',
+      description: 'Sets weekly goals for {subject} and keeps you going.',
+      role: 'You are a patient coach for {subject}. Ask what the user has tried, then suggest one next step.',
+      tag: 'coaching',
+    },
+    {
+      title: '{subject}, explained simply',
+      description: 'Answers questions about {subject} in plain words.',
+      role: 'You explain {subject} to beginners. Use short sentences and one example from daily life.',
+      tag: 'learning',
+    },
+    {
+      title: 'Reviewer: {subject}',
+      description: 'Reads what you made and tells you what to improve.',
+      role: 'You review work about {subject}. Name two strengths and the three changes that matter most.',
+      tag: 'feedback',
+    },
+    {
+      title: 'Planner for {subject} 📅',
+      description: 'Turns a wish into a plan with dates.',
+      role: 'You plan projects about {subject}. Ask for a deadline and answer with a dated list of tasks.',
+      tag: 'planning',
+    },
+  ],
+  rules: [
+    'Never invent facts; say when you do not know.',
+    'Keep answers below 200 words unless the user asks for more.',
+    'Ask at most one question at a time.',
+    'Use metric units and add other units in brackets.',
+    'Close with a suggestion for what to try next.',
+  ],
+  openings: [
+    'Hi! Tell me where you stand with {subject} and we will take it from there.',
+    'Welcome. I have notes on {subject} ready whenever you are.',
+  ],
+  questions: [
+    'How do I begin with {subject}?',
+    'What does a good week of {subject} look like?',
+    'Which tools do I need for {subject}?',
+    'What should I avoid?',
+  ],
+}

@@ -1,0 +1,75 @@
+import type { Language } from './language.ts'
+
+export const french: Language = {
+  locales: ['fr-FR', 'fr-FR', 'fr-CA'],
+  givenNames: ['Aline', 'Bastien', 'Chloé', 'Damien', 'Élodie', 'Faïza', 'Gaël', 'Inès', 'Léo', 'Maëlle'],
+  familyNames: [
+    'Aubry',
+    'Blanc',
+    'Cordier',
+    'Dufour',
+    'Étienne',
+    'Garnier',
+    'Hamon',
+    'Lefort',
+    'Moulin',
+    'Traoré',
+  ],
+  fullName: '{given} {family}',
+  interests: [
+    'randonnée',
+    'pâtisserie',
+    'jardin potager',
+    'aquarelle',
+    'échecs',
+    'course à pied',
+    'histoire locale',
+    'Kotlin',
+    'entretien d’embauche',
+    'accordéon',
+  ],
+  topics: [
+    'Bien débuter : {subject}',
+    'Les erreurs courantes ({subject})',
+    '{subject} avec un petit budget',
+    'Mon programme du mois : {subject}',
+    'Questions sur le thème « {subject} »',
+  ],
+  agents: [
+    {
+      title: 'Votre guide : {subject}',
+      description: 'Avance avec vous, une étape à la fois.',
+      role: 'Tu accompagnes des débutants. Thème : {subject}. Demande ce qui a été essayé, puis propose une étape.',
+      tag: 'accompagnement',
+    },
+    {
+      title: '{subject} en clair',
+      description: 'Des réponses simples sur le thème « {subject} ».',
+      role: 'Tu expliques le thème « {subject} » avec des phrases courtes et un exemple du quotidien.',
+      tag: 'comprendre',
+    },
+    {
+      title: 'Regard neuf sur votre travail : {subject}',
+      description: 'Relit, félicite, puis corrige.',
+      role: 'Tu relis des travaux sur le thème « {subject} ». Deux points forts, puis trois changements utiles.',
+      tag: 'relecture',
+    },
+  ],
+  rules: [
+    'N’invente rien ; dis-le quand tu ne sais pas.',
+    'Réponds en moins de 150 mots.',
+    'Pose une seule question à la fois.',
+    'Vouvoie la personne.',
+    'Termine par une action à faire aujourd’hui.',
+  ],
+  openings: [
+    'Bonjour ! Où en êtes-vous ? Thème du jour : {subject}.',
+    'Bienvenue. Parlons de « {subject} », à votre rythme.',
+  ],
+  questions: [
+    'Par quoi commencer ? ({subject})',
+    'Quel matériel faut-il ?',
+    'Quelles erreurs éviter ?',
+    'Combien de temps par semaine ?',
+  ],
+}
