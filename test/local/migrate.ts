@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
-import { databaseUrl, showDatabase } from './cli/options.ts'
+import { databaseUrl } from './cli/options.ts'
 import { runProgram } from './cli/program.ts'
+import { showDatabase } from './postgres-url.ts'
 import { migrateDatabase } from './migrate-database.ts'
 
 const usage = `Brings the schema of the database at DATABASE_URL up to date.

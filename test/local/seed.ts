@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
-import { countOption, databaseUrl, showDatabase } from './cli/options.ts'
+import { countOption, databaseUrl } from './cli/options.ts'
 import { agentsOption, describeSeeded, loadAgents } from './cli/population.ts'
 import { runProgram } from './cli/program.ts'
+import { showDatabase } from './postgres-url.ts'
 import { seedDatabase } from './seed/seed-database.ts'
 
 const usage = `Fills the database at DATABASE_URL with users and agents to try the product on.

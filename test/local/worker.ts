@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { toEnvFile } from './env-file.ts'
 
-const root = join(import.meta.dirname, '../..')
+const thisProject = join(import.meta.dirname, '../..')
 const startupTimeoutMs = 60_000
 
 /** The Worker under `wrangler dev`, as its own process. */
@@ -27,6 +27,8 @@ export type RunningWorker = {
 export type WorkerOptions = {
   port: number
   bindings: Record<string, string>
+  /** The project to run; default this one. */
+  root?: string
   /** Show wrangler's output instead of keeping it. */
   verbose?: boolean
   /** Gives up waiting for the Worker. */
@@ -53,7 +55,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const folder = await mkdtemp(join(tmpdir(), 'rounds-'))
   const envFile = join(folder, 'bindings.env')
   await writeFile(envFile, toEnvFile(options.bindings), { mode: 0o600 })
-  const child = spawnWrangler(options.port, envFile)
+  const child = spawnWrangler(options.port, envFile, options.root ?? thisProject)
   const ended = endOf(child)
   const output = collect(child, options.verbose ?? false)
   // The last resort when this process ends without stopping the Worker.
@@ -79,9 +81,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   return { url, pid: child.pid ?? 0, output, follow: (listener) => follow(child, listener), ended, stop }
 }
 
-const spawnWrangler = (port: number, envFile: string) =>
+const spawnWrangler = (port: number, envFile: string, root: string) =>
   spawn(
-    join(root, 'node_modules/.bin/wrangler'),
+    join(thisProject, 'node_modules/.bin/wrangler'),
     [
       'dev',
       ...listening(port),
@@ -97,7 +99,7 @@ const listening = (port: number) => ['--ip', '127.0.0.1', '--port', String(port)
 
 const childEnv = () => ({
   ...process.env,
-  PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}`,
+  PATH: `${join(thisProject, 'node_modules/.bin')}:${process.env.PATH}`,
   CLOUDFLARE_INCLUDE_PROCESS_ENV: 'false',
   WRANGLER_SEND_METRICS: 'false',
   NO_COLOR: '1',

@@ -1,4 +1,5 @@
 import type { TestProject } from 'vitest/node'
+import { withFreshDatabase } from '../local/fresh-database.ts'
 import { startStack } from '../local/stack.ts'
 
 declare module 'vitest' {
@@ -11,11 +12,11 @@ declare module 'vitest' {
 
 /** Starts the local services for the tests inside workerd; those tests take the deliveries themselves. */
 export default async function setup(project: TestProject) {
-  const stack = await startStack({
-    appUrl: 'https://rounds.test',
-    qstash: { mode: 'pull' },
-    flowControlFactor: 1000,
-  })
+  const { env, drop } = await withFreshDatabase(process.env)
+  const stack = await startStack(
+    { appUrl: 'https://rounds.test', qstash: { mode: 'pull' }, flowControlFactor: 1000 },
+    env,
+  )
   if (stack.qstash === null) throw new Error('unset QSTASH_URL: the tests need the local QStash')
   project.provide('bindings', stack.bindings)
   project.provide('services', {
@@ -24,5 +25,8 @@ export default async function setup(project: TestProject) {
     model: new URL(stack.model.url).origin,
     qstash: stack.qstash.url,
   })
-  return () => stack.close()
+  return async () => {
+    await stack.close()
+    await drop()
+  }
 }

@@ -15,7 +15,6 @@ const welcomed: [what: string, changes: Changes][] = [
   ['with an empty message', { openingMessage: '' }],
   ['with a message of spaces', { openingMessage: '   ' }],
   ['with a message of line ends', { openingMessage: '\r\n\t' }],
-  // BUG: what [[:space:]] is depends on the database's locale; in some it knows neither of these.
   ['with a message of blanks of other scripts', { openingMessage: '\u3000\u00a0' }],
   ['that is public', { visibility: 'public' }],
   ['that says nothing about itself', { description: '', systemRole: '', tags: [] }],

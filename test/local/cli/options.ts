@@ -1,3 +1,4 @@
+import { checkPostgresUrl, exampleUrl } from '../postgres-url.ts'
 import { UsageError } from './program.ts'
 
 const digits = /^\d{1,9}$/
@@ -30,16 +31,6 @@ export function portOption(name: string, text: string): number {
  */
 export function databaseUrl(env = process.env): string {
   const url = env.DATABASE_URL ?? ''
-  const example = 'postgres://user:password@host:5432/database'
-  if (url === '') throw new Error(`DATABASE_URL is not set: it names the database, for example ${example}`)
-  if (!/^postgres(ql)?:$/.test(URL.parse(url)?.protocol ?? '')) {
-    throw new Error(`DATABASE_URL is not a Postgres connection string such as ${example}`)
-  }
-  return url
-}
-
-/** A connection string without what must not be shown. */
-export function showDatabase(url: string): string {
-  const { host, pathname } = new URL(url)
-  return `${host}${pathname}`
+  if (url === '') throw new Error(`DATABASE_URL is not set: it names the database, for example ${exampleUrl}`)
+  return checkPostgresUrl('DATABASE_URL', url)
 }

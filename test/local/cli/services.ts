@@ -1,5 +1,5 @@
 import { adminToken, type Stack } from '../stack.ts'
-import { showDatabase } from './options.ts'
+import { showDatabase } from '../postgres-url.ts'
 
 /** What each service is and where, one line each. */
 export function describeServices(stack: Stack, workerUrl: string): string {

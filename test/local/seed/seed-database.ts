@@ -14,7 +14,8 @@ export const seedIfEmpty = (postgresUrl: string, options: SeedOptions): Promise<
     return anyone.length > 0 ? null : await insertPopulation(db, options)
   })
 
-async function withDatabase<Result>(
+/** A drizzle database over one connection, for as long as `act` takes. */
+export async function withDatabase<Result>(
   postgresUrl: string,
   act: (db: NodePgDatabase) => Promise<Result>,
 ): Promise<Result> {

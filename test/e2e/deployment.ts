@@ -1,0 +1,76 @@
+import { afterAll } from 'vitest'
+import { z } from 'zod'
+import { withFreshDatabase } from '../local/fresh-database.ts'
+import type { QstashOptions } from '../local/qstash/index.ts'
+import { insertPopulation, type SeedOptions } from '../local/seed/insert.ts'
+import { withDatabase } from '../local/seed/seed-database.ts'
+import { adminToken, startStack } from '../local/stack.ts'
+import { freePort, startWorker } from '../local/worker.ts'
+
+const count = z.int()
+const batchSchema = z.object({
+  id: z.string(),
+  status: z.string(),
+  startedBy: z.string(),
+  counts: z.object({ recorded: count, succeeded: count, skipped: count, failed: count, cancelled: count }),
+})
+
+export type DeploymentOptions = {
+  qstash?: QstashOptions
+  population?: SeedOptions
+  /** The project to run; default this one. */
+  root?: string
+}
+
+/** The built Worker in a process of its own, with services of its own; stopped after the file's tests. */
+export async function deployment(options: DeploymentOptions = {}) {
+  const cleanup = new AsyncDisposableStack()
+  afterAll(() => cleanup.disposeAsync())
+  const { env, drop } = await withFreshDatabase(process.env)
+  cleanup.defer(drop)
+  const port = await freePort()
+  const stack = await startStack(
+    {
+      appUrl: `http://127.0.0.1:${port}`,
+      // Retries wait seconds by definition; here a hundredth of that.
+      qstash: { timeScale: 0.01, ...options.qstash },
+      flowControlFactor: 1000,
+    },
+    env,
+  )
+  cleanup.defer(() => stack.close())
+  const { qstash } = stack
+  if (qstash === null) throw new Error('unset QSTASH_URL: the tests need the local QStash')
+  const { population } = options
+  if (population !== undefined) {
+    await withDatabase(stack.neon.postgresUrl, (db) => insertPopulation(db, population))
+  }
+  const root = options.root === undefined ? {} : { root: options.root }
+  const worker = await startWorker({ port, bindings: stack.bindings, ...root })
+  cleanup.defer(() => worker.stop())
+
+  const call = async (method: string, path: string, body?: unknown) => {
+    const response = await fetch(worker.url + path, {
+      method,
+      headers: { authorization: `Bearer ${adminToken}` },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    return { status: response.status, body: await response.json() }
+  }
+  const batch = async (id: string) => batchSchema.parse((await call('GET', `/api/admin/batches/${id}`)).body)
+  return {
+    stack: { ...stack, qstash },
+    worker,
+    call,
+    batch,
+    /** Starts a batch and waits until QStash has nothing more to deliver. */
+    run: async (workflow: string, body: unknown = {}) => {
+      const answer = await call('POST', `/api/admin/workflows/${workflow}/batches`, body)
+      const { id } = batchSchema.parse(answer.body)
+      await qstash.idle({ timeoutMs: 60_000 })
+      return await batch(id)
+    },
+    batches: async () =>
+      z.object({ data: z.array(batchSchema) }).parse((await call('GET', '/api/admin/batches')).body).data,
+  }
+}

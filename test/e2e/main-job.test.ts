@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { deployment } from './deployment.ts'
+
+const { run, call, stack, worker, batches } = await deployment({ population: { users: 130, agents: 60 } })
+
+const planSchema = z.object({ totalEligible: z.int(), toProcess: z.int(), sample: z.array(z.string()) })
+const plan = async (workflow: string) =>
+  planSchema.parse((await call('POST', `/api/admin/workflows/${workflow}/batches`, { dryRun: true })).body)
+
+test.each(['welcome-placeholder', 'agent-welcome'])(
+  '%s runs to its end and leaves nothing to do',
+  async (name) => {
+    const before = await plan(name)
+    expect(before.toProcess).toBe(before.totalEligible)
+    const batch = await run(name)
+    expect(batch).toMatchObject({
+      status: 'completed',
+      counts: { recorded: before.toProcess, succeeded: before.toProcess },
+    })
+    expect(await plan(name)).toMatchObject({ totalEligible: before.totalEligible, toProcess: 0 })
+    const deliveries = stack.qstash.stats().deliveriesByLabel[batch.id] ?? 0
+    expect(deliveries / before.toProcess).toBeLessThanOrEqual(2.2)
+
+    const [id] = before.sample
+    const path =
+      name === 'agent-welcome' ? `/api/agents/${id}/welcome` : `/api/users/${id}/welcome-placeholders`
+    const { status, body } = await call('GET', path)
+    expect(status).toBe(200)
+    expect(Object.values(z.record(z.string(), z.unknown()).parse(body)).flat().length).toBeGreaterThan(2)
+  },
+)
+
+const tick = () => fetch(`${worker.url}/cdn-cgi/handler/scheduled?cron=30+3+*+*+*&time=1795145400000`)
+
+test('a cron tick starts the workflow whose schedule it is, once', async () => {
+  expect((await tick()).status).toBe(200)
+  await stack.qstash.idle()
+  await tick()
+  await stack.qstash.idle()
+  const started = (await batches()).filter(({ startedBy }) => startedBy === 'cron')
+  expect(started.length).toBe(1)
+})
