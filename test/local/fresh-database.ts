@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Client, DatabaseError } from 'pg'
-import { showDatabase } from './cli/options.ts'
+import { showDatabase } from './postgres-url.ts'
 
 /** Postgres: not permitted. */
 const insufficientPrivilege = '42501'

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { z } from 'zod'
+import { showDatabase } from './postgres-url.ts'
 
 const migrationsFolder = join(import.meta.dirname, '../../migrations')
 
@@ -15,16 +16,19 @@ const lastSchema = z.array(z.object({ last: z.coerce.number() }))
  * Brings a database's schema up to date.
  *
  * @returns the names of the migrations that it lacked.
+ * @throws Error that names the database when it cannot be reached or migrated.
  */
 export async function migrateDatabase(postgresUrl: string): Promise<string[]> {
   const client = new Client({ connectionString: postgresUrl })
-  await client.connect()
   try {
+    await client.connect()
     const last = await lastMigration(client)
     await migrate(drizzle(client), { migrationsFolder })
     const journal = await readFile(join(migrationsFolder, 'meta/_journal.json'), 'utf8')
     const { entries } = journalSchema.parse(JSON.parse(journal))
     return entries.filter(({ when }) => when > last).map(({ tag }) => tag)
+  } catch (error) {
+    throw new Error(`cannot migrate ${showDatabase(postgresUrl)}`, { cause: error })
   } finally {
     await client.end()
   }

@@ -17,9 +17,7 @@ async function main(): Promise<number> {
     return 0
   }
   const url = databaseUrl()
-  const applied = await migrateDatabase(url).catch((error: unknown) => {
-    throw new Error(`cannot migrate ${showDatabase(url)}`, { cause: error })
-  })
+  const applied = await migrateDatabase(url)
   const done = applied.length === 0 ? 'is up to date' : `migrated: ${applied.join(', ')}`
   console.log(`${showDatabase(url)} ${done}`)
   return 0

@@ -1,6 +1,7 @@
 import { migrateDatabase } from './migrate-database.ts'
 import { startModel, type LocalModel } from './model/start.ts'
 import { startNeon, type LocalNeon } from './neon/start.ts'
+import { checkPostgresUrl } from './postgres-url.ts'
 import { startQstash, type LocalQstash, type QstashOptions } from './qstash/index.ts'
 import { startRedis, type LocalRedis } from './redis/start.ts'
 
@@ -32,8 +33,10 @@ export type Stack = {
  */
 export async function startStack(options: StackOptions, env = process.env): Promise<Stack> {
   const external = env.QSTASH_URL === undefined ? null : externalQstash(env)
+  const postgresUrl = env.LOCAL_POSTGRES_URL
+  if (postgresUrl !== undefined) checkPostgresUrl('LOCAL_POSTGRES_URL', postgresUrl)
   const starting = [
-    startNeon(env.LOCAL_POSTGRES_URL === undefined ? {} : { postgresUrl: env.LOCAL_POSTGRES_URL }),
+    startNeon(postgresUrl === undefined ? {} : { postgresUrl }),
     startRedis(env.LOCAL_REDIS_URL === undefined ? {} : { redisUrl: env.LOCAL_REDIS_URL }),
     startModel(),
     external === null ? startQstash(options.qstash) : Promise.resolve(null),

@@ -1,4 +1,5 @@
 import { freshDatabase } from '../fresh-database.ts'
+import { checkPostgresUrl } from '../postgres-url.ts'
 import { seedDatabase } from '../seed/seed-database.ts'
 import type { SeedOptions, Seeded } from '../seed/insert.ts'
 import { startStack, type Stack } from '../stack.ts'
@@ -42,7 +43,7 @@ async function ownDatabase({ keep, cleanup, say, env: given }: StartOptions): Pr
   if (env.QSTASH_URL === undefined) delete env.APP_URL
   const serverUrl = env.LOCAL_POSTGRES_URL
   if (serverUrl === undefined) return env
-  const database = await freshDatabase(serverUrl)
+  const database = await freshDatabase(checkPostgresUrl('LOCAL_POSTGRES_URL', serverUrl))
   if (database === null) {
     say('LOCAL_POSTGRES_URL may not create a database: using its own, with what is in it')
     return env
