@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { unavailable } from './errors.ts'
 
 const url = z.url({ protocol: /^https?$/ }).transform((value) => value.replace(/\/+$/, ''))
+const origin = url.refine((text) => URL.parse(text)?.origin === text, 'is not an origin such as https://host')
 const secret = z.string().min(1)
 const postgresUrl = z.string().refine((text) => {
   const parsed = URL.parse(text)
@@ -16,11 +17,11 @@ const postgresUrl = z.string().refine((text) => {
 /** Every binding the Worker reads. Keep `.dev.vars.example` in step; a test compares them. */
 export const envSchema = z.object({
   /** Where QStash reaches this Worker; signatures are checked against it. */
-  APP_URL: url,
+  APP_URL: origin,
   /** Name of the deployment; part of run ids, labels and flow-control keys, so that two never share one. */
   ENVIRONMENT: z.string().regex(/^[a-zA-Z0-9._-]+$/),
-  /** At least 16 characters. */
-  ADMIN_TOKEN: z.string().min(16),
+  /** At least 16 visible ASCII characters, as a header can carry them. */
+  ADMIN_TOKEN: z.string().regex(/^[\x21-\x7e]{16,}$/),
   DATABASE_URL: postgresUrl,
   /** SQL-over-HTTP endpoint; absent: the one Neon derives from the host in DATABASE_URL. */
   DATABASE_HTTP_URL: url.optional(),

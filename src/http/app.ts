@@ -1,10 +1,15 @@
 import { Hono } from 'hono'
-import { mountWorkflows, type EngineEnv } from '../engine/layers/mount.ts'
+import type { AppEnv } from '../engine/app-env.ts'
+import { mountWorkflows } from '../engine/layers/mount.ts'
 import type { Services } from '../engine/services.ts'
 import type { Workflow } from '../workflows/contract.ts'
 import { adminRoutes } from './admin/routes.ts'
+import { limitBody } from './limit-body.ts'
 import { onError, onNotFound } from './respond.ts'
 import { resultRoutes } from './results.ts'
+
+/** QStash leaves a longer step log for the SDK to fetch. */
+const maxDeliveryBytes = 4 * 1024 * 1024
 
 /**
  * The Worker's whole HTTP surface.
@@ -14,8 +19,8 @@ import { resultRoutes } from './results.ts'
 export function createApp(
   workflows: readonly Workflow[],
   createServices: (bindings: unknown) => Services,
-): Hono<EngineEnv> {
-  const app = new Hono<EngineEnv>()
+): Hono<AppEnv> {
+  const app = new Hono<AppEnv>()
   app.onError(onError)
   app.notFound(onNotFound)
   app.use(async (c, next) => {
@@ -23,6 +28,7 @@ export function createApp(
     await next()
   })
   app.get('/health', (c) => c.json({ status: 'ok', environment: c.var.services.env.ENVIRONMENT }))
+  app.use('/api/workflows/*', limitBody(maxDeliveryBytes))
   app.route('/', mountWorkflows(workflows))
   app.route('/', adminRoutes(workflows))
   app.route('/', resultRoutes(workflows))

@@ -1,14 +1,14 @@
 import { Hono, type Context } from 'hono'
 import { isStorable } from '../db/storable.ts'
-import type { EngineEnv } from '../engine/layers/mount.ts'
+import type { AppEnv } from '../engine/app-env.ts'
 import { currentVersion, storedResult } from '../engine/ledger/results.ts'
 import type { Services } from '../engine/services.ts'
 import { describeError, notFound } from '../errors.ts'
 import type { Json, Reader, Result, Workflow } from '../workflows/contract.ts'
 
 /** One GET route for every workflow whose results are read over HTTP. */
-export function resultRoutes(workflows: readonly Workflow[]): Hono<EngineEnv> {
-  const app = new Hono<EngineEnv>()
+export function resultRoutes(workflows: readonly Workflow[]): Hono<AppEnv> {
+  const app = new Hono<AppEnv>()
   for (const workflow of workflows) {
     const { read } = workflow
     if (read === undefined) continue

@@ -27,7 +27,9 @@ export function cachedResult<Data extends Json>(prefix: string, data: z.ZodType<
     },
     cached: async ({ cache }: { cache: Cache }, id: string): Promise<Result<Data> | null> => {
       const parsed = schema.safeParse(await cache.get(key(id)))
-      return parsed.success ? parsed.data : null
+      if (!parsed.success) return null
+      const { expiresAt } = parsed.data
+      return expiresAt === null || Date.parse(expiresAt) > Date.now() ? parsed.data : null
     },
   }
 }

@@ -34,12 +34,10 @@ const malformed: [name: string, value: string][] = [
   ...required.map((name): [string, string] => [name, '']),
   ['APP_URL', 'rounds.example'],
   ['APP_URL', 'ftp://rounds.example'],
-  // BUG: runs would be sent to paths that the Worker does not have.
   ['APP_URL', 'https://rounds.example/app'],
   ['APP_URL', 'https://rounds.example?to=here'],
   ['ENVIRONMENT', 'pro duction'],
   ['ADMIN_TOKEN', 'fifteen-letters'],
-  // BUG: no bearer token has blanks, so nobody could ever show this one.
   ['ADMIN_TOKEN', 'a token with blanks in it'],
   ['DATABASE_URL', 'mysql://rounds:hunter2@db.example/rounds'],
   ['DATABASE_URL', 'postgres://'],

@@ -94,11 +94,25 @@ describe('an idempotency key', () => {
     const app = rounds()
     const again = await app.call('POST', start, {}, key)
     await app.deliver()
-    // BUG: the retry that the 503 asks for gets a 200 with the failed batch, and nothing ever runs under this key.
     expect(await app.batch(batchSchema.parse(again.body).id)).toMatchObject({
       status: 'completed',
       counts: { recorded: 1, succeeded: 1 },
     })
+  })
+
+  test('is refused for a start with other options', async () => {
+    const app = rounds()
+    const { body } = await app.call('POST', start, { limit: 5 }, key)
+    expect((await app.call('POST', start, { limit: 5 }, key)).status).toBe(200)
+    for (const other of [
+      { limit: 6 },
+      {},
+      { limit: 5, force: true },
+      { limit: 5, params: { paidOnly: true } },
+    ]) {
+      const { details } = expectError(await app.call('POST', start, other, key), conflict)
+      expect(details).toEqual({ batchId: batchSchema.parse(body).id })
+    }
   })
 
   test('belongs to one workflow', async () => {

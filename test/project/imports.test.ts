@@ -49,7 +49,6 @@ describe('the parts of the Worker', () => {
   })
 
   test('hold no two files that import each other, in however many steps', () => {
-    // BUG: layers/mount.ts imports verify-signature.ts, which imports its type EngineEnv back.
     expect(cycles()).toEqual([])
   })
 })

@@ -2,9 +2,9 @@ import type { WorkflowContext } from '@upstash/workflow'
 import { serve, type WorkflowBindings } from '@upstash/workflow/hono'
 import { Hono } from 'hono'
 import type { LayerName, Workflow } from '../../workflows/contract.ts'
+import type { AppEnv } from '../app-env.ts'
 import { layerLog } from '../log.ts'
 import { layerLabel, layerPath } from '../names.ts'
-import type { Services } from '../services.ts'
 import { executeLayer } from './execute.ts'
 import type { Layer } from './layer.ts'
 import { paginateLayer } from './paginate.ts'
@@ -12,11 +12,9 @@ import { processLayer } from './process.ts'
 import { parsePayload, step } from './step.ts'
 import { verifySignature } from './verify-signature.ts'
 
-export type EngineEnv = { Bindings: WorkflowBindings; Variables: { services: Services } }
-
 /** The three layers of every workflow, each as one route that only QStash may call. */
-export function mountWorkflows(workflows: readonly Workflow[]): Hono<EngineEnv> {
-  const app = new Hono<EngineEnv>()
+export function mountWorkflows(workflows: readonly Workflow[]): Hono<AppEnv> {
+  const app = new Hono<AppEnv>()
   app.use('/api/workflows/*', verifySignature)
   for (const workflow of workflows) {
     mountLayer(app, workflow, 'process', processLayer)
@@ -27,7 +25,7 @@ export function mountWorkflows(workflows: readonly Workflow[]): Hono<EngineEnv> 
 }
 
 function mountLayer<Payload>(
-  app: Hono<EngineEnv>,
+  app: Hono<AppEnv>,
   workflow: Workflow,
   name: LayerName,
   layer: Layer<Payload>,
@@ -39,7 +37,7 @@ function mountLayer<Payload>(
   app.post(path, async (c) => {
     const { services } = c.var
     const { env } = services
-    const handle = serve<unknown, WorkflowBindings, EngineEnv['Variables']>(
+    const handle = serve<unknown, WorkflowBindings, AppEnv['Variables']>(
       async (context: WorkflowContext) => {
         const payload = parsePayload(schema, context.requestPayload)
         const { workflowRunId, retried } = context

@@ -1,18 +1,19 @@
 import { Receiver } from '@upstash/qstash'
 import type { MiddlewareHandler } from 'hono'
 import { describeError, HttpError } from '../../errors.ts'
-import type { EngineEnv } from './mount.ts'
+import type { AppEnv } from '../app-env.ts'
 
 /**
  * Lets nothing in that QStash did not sign with one of the two keys, for this very URL and body.
  *
  * The body is read here and handed on as text, so that it is read once.
  */
-export const verifySignature: MiddlewareHandler<EngineEnv> = async (c, next) => {
+export const verifySignature: MiddlewareHandler<AppEnv> = async (c, next) => {
   const { env } = c.var.services
   const { pathname, search } = new URL(c.req.url)
+  const signature = c.req.header('upstash-signature')
+  if (signature === undefined) throw unauthorized('it has no signature')
   const body = await c.req.text()
-  const signature = c.req.header('upstash-signature') ?? ''
   const receiver = new Receiver({
     currentSigningKey: env.QSTASH_CURRENT_SIGNING_KEY,
     nextSigningKey: env.QSTASH_NEXT_SIGNING_KEY,
@@ -20,9 +21,11 @@ export const verifySignature: MiddlewareHandler<EngineEnv> = async (c, next) => 
   try {
     await receiver.verify({ signature, body, url: env.APP_URL + pathname + search })
   } catch (error) {
-    const reason = describeError(error).message
-    throw new HttpError(401, 'unauthorized', `not signed by QStash for this URL and body: ${reason}`)
+    throw unauthorized(describeError(error).message)
   }
   c.req.raw = new Request(c.req.raw, { method: c.req.raw.method, body })
   await next()
 }
+
+const unauthorized = (reason: string) =>
+  new HttpError(401, 'unauthorized', `not signed by QStash for this URL and body: ${reason}`)

@@ -18,10 +18,15 @@ export async function beginBatch(db: Db, batchId: string, plan: Plan): Promise<v
     .where(and(eq(batches.id, batchId), eq(batches.status, 'starting')))
 }
 
-/** Ends a batch that never began. */
+/** Ends a batch that never began, and frees its start key for another try. */
 export async function failBatch(db: Db, batchId: string, reason: string): Promise<void> {
   await db
     .update(batches)
-    .set({ status: 'failed', reason, endedAt: sql`now()` })
+    .set({
+      status: 'failed',
+      reason,
+      endedAt: sql`now()`,
+      startKey: sql`${batches.startKey} || ':' || ${batches.id}`,
+    })
     .where(and(eq(batches.id, batchId), eq(batches.status, 'starting')))
 }

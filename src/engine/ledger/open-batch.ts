@@ -1,4 +1,4 @@
-import { and, eq, inArray } from 'drizzle-orm'
+import { and, eq, inArray, sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../../db/client.ts'
 import { batches } from '../../db/schema.ts'
@@ -18,8 +18,8 @@ export type NewBatch = {
 
 export type Opened =
   | { outcome: 'opened'; batch: Batch }
-  /** An earlier start with this key opened it. */
-  | { outcome: 'found'; batch: Batch }
+  /** An earlier start with this key opened it, perhaps with other options. */
+  | { outcome: 'found'; batch: Batch; sameOptions: boolean }
   /** The workflow already has an active batch. */
   | { outcome: 'active'; batch: Batch }
 
@@ -37,13 +37,20 @@ const insertBatch = (db: Db, { workflow, ...start }: NewBatch, status: 'starting
     .onConflictDoNothing()
     .returning()
 
+const sameOptions = ({ params, force, limit }: NewBatch) => sql<boolean>`(
+  ${batches.params} = ${JSON.stringify(params)}::jsonb and ${batches.force} = ${force}
+  and ${batches.limit} is not distinct from ${limit}::int)`
+
 /** Opens a batch in `starting`, unless the key was used or a batch of the workflow is active. */
 export async function openBatch(db: Db, start: NewBatch): Promise<Opened> {
   for (let round = 0; round < 3; round += 1) {
     const [opened] = await insertBatch(db, start, 'starting')
     if (opened !== undefined) return { outcome: 'opened', batch: opened }
-    const [found] = await db.select().from(batches).where(eq(batches.startKey, start.startKey))
-    if (found !== undefined) return { outcome: 'found', batch: found }
+    const [found] = await db
+      .select({ batch: batches, sameOptions: sameOptions(start) })
+      .from(batches)
+      .where(eq(batches.startKey, start.startKey))
+    if (found !== undefined) return { outcome: 'found', ...found }
     const [active] = await db
       .select()
       .from(batches)

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { cancel, pause, resume } from '../../engine/control.ts'
-import type { EngineEnv } from '../../engine/layers/mount.ts'
+import type { AppEnv } from '../../engine/app-env.ts'
 import { findBatch } from '../../engine/ledger/read-batches.ts'
 import { conflict, notFound } from '../../errors.ts'
 import type { Workflow } from '../../workflows/contract.ts'
@@ -16,7 +16,7 @@ const actions = {
 
 /** 200 with the batch, also when it already is what was asked for; 409 when its status does not allow it. */
 export async function control(
-  c: Context<EngineEnv>,
+  c: Context<AppEnv>,
   workflows: readonly Workflow[],
   action: keyof typeof actions,
 ): Promise<Response> {

@@ -1,10 +1,10 @@
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
-import type { EngineEnv } from '../../engine/layers/mount.ts'
+import type { AppEnv } from '../../engine/app-env.ts'
 import { findBatch, listBatches, listItems, listPlans } from '../../engine/ledger/read-batches.ts'
-import { HttpError, notFound } from '../../errors.ts'
+import { notFound } from '../../errors.ts'
 import type { Workflow } from '../../workflows/contract.ts'
 import { requireAdmin } from '../auth.ts'
+import { limitBody } from '../limit-body.ts'
 import { parse } from '../respond.ts'
 import { control } from './control.ts'
 import { batchId, batchQuery, itemQuery, planQuery } from './requests.ts'
@@ -14,17 +14,10 @@ import { start } from './start.ts'
 const maxBodyBytes = 64 * 1024
 
 /** What operators use: everything below `/api/admin`. */
-export function adminRoutes(workflows: readonly Workflow[]): Hono<EngineEnv> {
-  const app = new Hono<EngineEnv>().basePath('/api/admin')
+export function adminRoutes(workflows: readonly Workflow[]): Hono<AppEnv> {
+  const app = new Hono<AppEnv>().basePath('/api/admin')
   app.use(requireAdmin)
-  app.use(
-    bodyLimit({
-      maxSize: maxBodyBytes,
-      onError: () => {
-        throw new HttpError(413, 'too_large', `the body is larger than ${maxBodyBytes} bytes`)
-      },
-    }),
-  )
+  app.use(limitBody(maxBodyBytes))
 
   app.get('/workflows', (c) => c.json({ data: workflows.map(workflowResource) }))
   app.post('/workflows/:name/batches', (c) => start(c, workflows))

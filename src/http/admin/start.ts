@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { EngineEnv } from '../../engine/layers/mount.ts'
+import type { AppEnv } from '../../engine/app-env.ts'
 import { makePlan } from '../../engine/ledger/plan.ts'
 import { findBatch } from '../../engine/ledger/read-batches.ts'
 import { startBatch } from '../../engine/start.ts'
@@ -11,9 +11,9 @@ import { batchResource } from './resources.ts'
 
 /**
  * 201 with the new batch; 200 with the plan on a dry run, or with the batch that the same `Idempotency-Key` started
- * before; 409 naming the active batch when there is one.
+ * before; 409 naming the active batch when there is one, or when the key was used with other options.
  */
-export async function start(c: Context<EngineEnv>, workflows: readonly Workflow[]): Promise<Response> {
+export async function start(c: Context<AppEnv>, workflows: readonly Workflow[]): Promise<Response> {
   const name = c.req.param('name') ?? ''
   const workflow = workflows.find((candidate) => candidate.name === name)
   if (workflow === undefined) throw notFound(`workflow ${name}`)
@@ -35,15 +35,19 @@ export async function start(c: Context<EngineEnv>, workflows: readonly Workflow[
   const header = c.req.header('idempotency-key')
   const key = header === undefined ? crypto.randomUUID() : parse(idempotencyKey, header)
   const startKey = `api:${name}:${key}`
-  const { outcome, batch } = await startBatch(services, {
+  const opened = await startBatch(services, {
     workflow,
     startKey,
     startedBy: 'api',
     params,
     ...wish,
   })
+  const { outcome, batch } = opened
   if (outcome === 'active') {
     throw conflict(`batch ${batch.id} of ${name} is ${batch.status}`, { activeBatchId: batch.id })
+  }
+  if (outcome === 'found' && !opened.sameOptions) {
+    throw conflict('this Idempotency-Key was used for a start with other options', { batchId: batch.id })
   }
   const started = await findBatch(services.db, batch.id)
   if (started === undefined) throw notFound(`batch ${batch.id}`)
