@@ -36,7 +36,7 @@ export default defineConfig({
     coverage: {
       provider: 'istanbul',
       include: ['src/**/*.ts'],
-      reporter: ['text', 'json-summary'],
+      reporter: [['text', { skipFull: true }], 'json-summary', 'json'],
       thresholds: { 'src/engine/**': { branches: 95 } },
     },
   },

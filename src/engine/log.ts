@@ -10,7 +10,7 @@ const line = (prefix: string, message: string, fields: Fields) =>
 export function layerLog(workflow: Workflow, layer: LayerName) {
   const prefix = `${workflow.name}:${layerLabel(workflow, layer)}`
   return {
-    info: (message: string, fields: Fields = {}) => console.log(line(prefix, message, fields)),
-    error: (message: string, fields: Fields = {}) => console.error(line(prefix, message, fields)),
+    info: (message: string, fields: Fields) => console.log(line(prefix, message, fields)),
+    error: (message: string, fields: Fields) => console.error(line(prefix, message, fields)),
   }
 }

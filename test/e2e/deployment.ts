@@ -1,6 +1,6 @@
 import { afterAll } from 'vitest'
 import { z } from 'zod'
-import { withFreshDatabase } from '../local/fresh-database.ts'
+import { isolatedEnv } from '../local/fresh-database.ts'
 import type { QstashOptions } from '../local/qstash/index.ts'
 import { insertPopulation, type SeedOptions } from '../local/seed/insert.ts'
 import { withDatabase } from '../local/seed/seed-database.ts'
@@ -26,7 +26,7 @@ export type DeploymentOptions = {
 export async function deployment(options: DeploymentOptions = {}) {
   const cleanup = new AsyncDisposableStack()
   afterAll(() => cleanup.disposeAsync())
-  const { env, drop } = await withFreshDatabase(process.env)
+  const { env, drop } = await isolatedEnv(process.env, 2)
   cleanup.defer(drop)
   const port = await freePort()
   const stack = await startStack(

@@ -67,6 +67,27 @@ describe('a run that fails for good', () => {
     expect(worked.length).toBe(3)
   })
 
+  test('of layer 1 while its batch is well under way leaves the batch alone', async () => {
+    const { deliver, now, worked } = await started(3)
+    const isProcess = ({ url }: PendingDelivery) => url.endsWith('/process-users')
+    await deliver({
+      fate: (delivery) => (isProcess(delivery) && !isFailureCallback(delivery) ? 'unanswered' : 'normal'),
+    })
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 3 } })
+    expect(worked.length).toBe(3)
+  })
+
+  test('of layer 1 before it opened a batch leaves nothing behind', async () => {
+    const app = rounds([toyWorkflow(() => Promise.resolve({ text: '' }))])
+    await app.services.qstash.trigger({
+      url: 'https://rounds.test/api/workflows/toy/process-users',
+      body: {},
+    })
+    const delivered = await app.deliver({ fate: losing(() => true) })
+    expect(delivered.map(({ status }) => status)).toEqual([200])
+    expect((await app.call('GET', '/api/admin/batches')).body).toEqual({ data: [], nextCursor: null })
+  })
+
   test('of layer 2 before its page is recorded pauses the batch, and resuming finishes it', async () => {
     const { deliver, now, act, worked } = await started(120)
     let pages = 0

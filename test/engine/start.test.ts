@@ -166,6 +166,7 @@ describe('a plain QStash message to layer 1', () => {
     ['a wrong type', { limit: 'many' }],
     ['a wrong param', { tag: 7 }],
     ['text', 'hello'],
+    ['what Postgres cannot store', { tag: 'a\u0000' }],
     ['a list', []],
   ])('with %s is refused without a retry and starts nothing', async (_, body) => {
     const { message, batches } = await prepared()

@@ -28,15 +28,21 @@ export async function freshDatabase(serverUrl: string): Promise<FreshDatabase | 
   return { url: url.href, drop }
 }
 
-/** The environment with a fresh database in place of the one that LOCAL_POSTGRES_URL names, for tests. */
-export async function withFreshDatabase(
+/**
+ * The environment with a fresh database in place of the one that LOCAL_POSTGRES_URL names, and with this database
+ * number of LOCAL_REDIS_URL, so that tests which run at the same time on real servers do not meet.
+ */
+export async function isolatedEnv(
   env: NodeJS.ProcessEnv,
+  redisDatabase: number,
 ): Promise<{ env: NodeJS.ProcessEnv; drop: () => Promise<void> }> {
-  const { LOCAL_POSTGRES_URL: serverUrl } = env
-  if (serverUrl === undefined) return { env, drop: () => Promise.resolve() }
+  const { LOCAL_POSTGRES_URL: serverUrl, LOCAL_REDIS_URL: redisUrl } = env
+  const isolated = { ...env }
+  if (redisUrl !== undefined) isolated.LOCAL_REDIS_URL = new URL(`/${redisDatabase}`, redisUrl).href
+  if (serverUrl === undefined) return { env: isolated, drop: () => Promise.resolve() }
   const database = await freshDatabase(serverUrl)
   if (database === null) throw new Error('LOCAL_POSTGRES_URL must name a role that may create databases')
-  return { env: { ...env, LOCAL_POSTGRES_URL: database.url }, drop: database.drop }
+  return { env: { ...isolated, LOCAL_POSTGRES_URL: database.url }, drop: database.drop }
 }
 
 async function query(url: string, statement: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node'
-import { withFreshDatabase } from '../local/fresh-database.ts'
+import { isolatedEnv } from '../local/fresh-database.ts'
 import { startStack } from '../local/stack.ts'
 
 declare module 'vitest' {
@@ -12,7 +12,7 @@ declare module 'vitest' {
 
 /** Starts the local services for the tests inside workerd; those tests take the deliveries themselves. */
 export default async function setup(project: TestProject) {
-  const { env, drop } = await withFreshDatabase(process.env)
+  const { env, drop } = await isolatedEnv(process.env, 1)
   const stack = await startStack(
     { appUrl: 'https://rounds.test', qstash: { mode: 'pull' }, flowControlFactor: 1000 },
     env,

@@ -34,10 +34,12 @@ export const processLayer: Layer<Payload> = {
     return await open(services, { workflow, startKey: key, startedBy: 'message', params, force, limit })
   },
 
-  async failed({ db }, _workflow, { batchId }, reason) {
+  async failed(services, _workflow, { batchId }, reason) {
     if (batchId === undefined) return
-    await failBatch(db, batchId, reason)
-    await pauseBatch(db, batchId, reason)
+    await failBatch(services.db, batchId, reason)
+    const batch = await findBatch(services, batchId)
+    // It began, but nobody may have been told to read its first page.
+    if (batch?.pages === 0) await pauseBatch(services.db, batchId, reason)
   },
 }
 
@@ -73,13 +75,12 @@ async function begin(services: Services, workflow: Workflow, batchId: string) {
   const batch = await findBatch(services, batchId)
   if (batch === undefined) throw new PermanentError(`batch ${batchId} does not exist`)
   const plan = await makePlan(db, `batch:${batchId}`, { ...batch, workflow })
-  await beginBatch(db, batchId, plan)
-  const begun = await findBatch(services, batchId)
-  if (begun?.status === 'running' && begun.pages === 0) {
-    await triggerRuns(services, workflow, [pageRun(batchId, 1, begun.attempt)])
+  const { status, pages, attempt } = (await beginBatch(db, batchId, plan)) ?? batch
+  if (status === 'running' && pages === 0) {
+    await triggerRuns(services, workflow, [pageRun(batchId, 1, attempt)])
   }
   layerLog(workflow, 'process').info('planned', { batchId, toProcess: plan.toProcess })
-  return { ...report(plan, `batch is ${begun?.status ?? 'gone'}`), batchId }
+  return { ...report(plan, `batch is ${status}`), batchId }
 }
 
 async function findBatch({ db }: Services, id: string): Promise<Batch | undefined> {

@@ -1,12 +1,16 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { Db } from '../../db/client.ts'
 import { batches } from '../../db/schema.ts'
+import type { Batch } from './open-batch.ts'
 import type { Plan } from './plan.ts'
 
-/** Moves a batch from `starting` to `running`, or to `completed` when the plan leaves nothing to do. */
-export async function beginBatch(db: Db, batchId: string, plan: Plan): Promise<void> {
+/**
+ * Moves a batch from `starting` to `running`, or to `completed` when the plan leaves nothing to do. Undefined: it was
+ * not `starting`.
+ */
+export async function beginBatch(db: Db, batchId: string, plan: Plan): Promise<Batch | undefined> {
   const nothing = plan.toProcess === 0
-  await db
+  const [begun] = await db
     .update(batches)
     .set({
       planId: plan.id,
@@ -16,6 +20,8 @@ export async function beginBatch(db: Db, batchId: string, plan: Plan): Promise<v
       endedAt: nothing ? sql`now()` : null,
     })
     .where(and(eq(batches.id, batchId), eq(batches.status, 'starting')))
+    .returning()
+  return begun
 }
 
 /** Ends a batch that never began, and frees its start key for another try. */

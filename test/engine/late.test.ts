@@ -1,0 +1,132 @@
+import { sql } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { makePlan } from '../../src/engine/ledger/plan.ts'
+import { users } from '../../src/db/schema.ts'
+import type { Fate } from '../support/deliveries.ts'
+import { insertUsers, userId } from '../support/population.ts'
+import { qstashThatIsDown, resetEverything, rounds } from '../support/rounds.ts'
+import { toyWorkflow } from '../support/toy.ts'
+
+beforeEach(resetEverything)
+
+async function started(count: number, options: Parameters<typeof toyWorkflow>[1] = {}) {
+  const worked: string[] = []
+  const toy = toyWorkflow((_, id) => {
+    worked.push(id)
+    return Promise.resolve({ text: id })
+  }, options)
+  const app = rounds([toy])
+  await insertUsers(app.services.db, count)
+  const { id } = await app.start('toy')
+  const act = (action: string) => app.call('POST', `/api/admin/batches/${id}/${action}`)
+  /** Sends a run that QStash does not know of yet, as a delivery from long ago would come. */
+  const send = async (segment: string, payload: Record<string, unknown>) => {
+    const url = `https://rounds.test/api/workflows/toy/${segment}`
+    await app.services.qstash.trigger({ url, body: { batchId: id, ...payload } })
+  }
+  return { ...app, toy, id, act, send, worked, now: () => app.batch(id) }
+}
+
+describe('a delivery that comes late', () => {
+  test('for an attempt that resuming has replaced does nothing', async () => {
+    const { act, deliver, send, worked, now } = await started(3)
+    await deliver({ concurrency: 1, until: () => worked.length === 1 })
+    await act('pause')
+    await deliver()
+    await act('resume')
+    await send('execute-user', { userId: userId(3), attempt: 1 })
+    const delivered = await deliver()
+    expect(delivered.every(({ status }) => status === 200)).toBe(true)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 3 } })
+    expect(worked.toSorted()).toEqual([userId(1), userId(2), userId(3)])
+  })
+
+  test.each([
+    ['a page', 'paginate-users', { page: 1 }],
+    ['a page that was never read', 'paginate-users', { page: 2 }],
+    ['a chunk', 'paginate-users', { userIds: [userId(1), userId(2)] }],
+    ['the batch itself', 'process-users', {}],
+    ['an item', 'execute-user', { userId: userId(1), attempt: 1 }],
+  ])('for %s of a batch that has ended does nothing', async (_, segment, payload) => {
+    const { deliver, send, worked, now } = await started(3)
+    await deliver()
+    const before = await now()
+    await send(segment, payload)
+    const delivered = await deliver()
+    expect(delivered.map(({ status }) => status)).toEqual([200, 200])
+    expect(worked.length).toBe(3)
+    expect(await now()).toEqual(before)
+  })
+
+  test('for a chunk whose items have ended does nothing while the batch goes on', async () => {
+    const { deliver, send, worked, now } = await started(60)
+    await deliver({ concurrency: 1, until: () => worked.length === 55 })
+    await send('paginate-users', { userIds: [userId(1), userId(2)] })
+    await deliver()
+    expect(worked.length).toBe(60)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { recorded: 60, succeeded: 60 } })
+  })
+
+  test('for a chunk of a paused batch leaves its items to be resumed', async () => {
+    const { act, deliver, worked, now } = await started(50)
+    await deliver({ concurrency: 1, until: () => worked.length === 1 })
+    await act('pause')
+    await deliver()
+    expect((await now()).counts).toMatchObject({ recorded: 50, queued: 49 })
+    await act('resume')
+    await deliver()
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 50 } })
+  })
+})
+
+describe('a worker that dies', () => {
+  test('between the save that made room and the next page leaves the page to its next delivery', async () => {
+    const { toy, deliver, worked, now } = await started(3, { maxOutstanding: 1 })
+    const cutOff = rounds([toy], { QSTASH_URL: qstashThatIsDown })
+    const seen = new Set<string>()
+    await deliver({
+      concurrency: 1,
+      async fate(delivery): Promise<Fate> {
+        const run = delivery.headers['upstash-workflow-runid'] ?? ''
+        if (!delivery.url.endsWith('/execute-user') || seen.has(run)) return 'normal'
+        seen.add(run)
+        await cutOff.worker(new Request(delivery.url, { ...delivery }))
+        return 'lost'
+      },
+    })
+    expect(seen.size).toBe(3)
+    expect(worked.length).toBe(3)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { recorded: 3, succeeded: 3 } })
+  })
+
+  test('before it could trigger the batch it opened leaves it to be found, even while QStash is down', async () => {
+    const { toy, call, deliver, services } = await started(3)
+    await deliver()
+    await services.db.execute(sql`
+      insert into batches (id, workflow, scope, status, start_key, started_by, params, force, max_outstanding)
+      values (gen_random_uuid(), 'toy', '', 'starting', 'cron:toy:1', 'cron', '{"tag":""}', true, 1000)`)
+    const cutOff = rounds([toy], { QSTASH_URL: qstashThatIsDown })
+    expect((await cutOff.call('POST', '/api/admin/workflows/toy/batches', {})).status).toBe(503)
+    expect((await call('GET', '/api/admin/batches?status=starting')).body).toMatchObject({ data: [{}] })
+    expect((await call('POST', '/api/admin/workflows/toy/batches', {})).status).toBe(409)
+    await deliver()
+    expect((await call('GET', '/api/admin/batches?status=completed')).body).toMatchObject({ data: [{}, {}] })
+  })
+})
+
+test('work whose lease is over before it could begin is not begun', async () => {
+  const { deliver, worked, now } = await started(1, { timeout: '1 ms' })
+  await deliver()
+  expect(worked).toEqual([])
+  expect(await now()).toMatchObject({ status: 'completed', counts: { failed: 1 } })
+})
+
+test('a population that does not select (id, version) is refused by name', async () => {
+  const workflow = toyWorkflow(() => Promise.resolve({ text: '' }), {
+    population: ({ db }) => db.select({ version: users.name, id: users.id }).from(users),
+  })
+  const { db } = rounds([workflow]).services
+  await expect(
+    makePlan(db, 'key', { workflow, params: {}, scope: '', force: false, limit: null }),
+  ).rejects.toThrow('the population of toy selects (version, id) instead of (id, version)')
+})
