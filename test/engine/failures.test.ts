@@ -9,6 +9,8 @@ beforeEach(resetEverything)
 
 const isFailureCallback = ({ headers }: PendingDelivery) => headers['upstash-workflow-is-failure'] === 'true'
 
+const isProcess = ({ url }: PendingDelivery) => url.endsWith('/process-users')
+
 const isChunk = (delivery: PendingDelivery) =>
   delivery.url.endsWith('/paginate-users') && Object.hasOwn(Object(payloadOf(delivery)), 'userIds')
 
@@ -69,7 +71,6 @@ describe('a run that fails for good', () => {
 
   test('of layer 1 while its batch is well under way leaves the batch alone', async () => {
     const { deliver, now, worked } = await started(3)
-    const isProcess = ({ url }: PendingDelivery) => url.endsWith('/process-users')
     await deliver({
       fate: (delivery) => (isProcess(delivery) && !isFailureCallback(delivery) ? 'unanswered' : 'normal'),
     })
