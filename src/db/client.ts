@@ -6,9 +6,14 @@ import * as schema from './schema.ts'
 
 export type Db = NeonHttpDatabase<typeof schema>
 
+/** Longer than any statement should take; without it a database that hangs would hold every delivery. */
+const statementTimeoutMs = 60_000
+
 /** A Postgres client over HTTP: one request a statement, no connection, no transaction. */
 export function createDb(env: { DATABASE_URL: string; DATABASE_HTTP_URL?: string | undefined }): Db {
   if (env.DATABASE_HTTP_URL !== undefined) neonConfig.fetchEndpoint = env.DATABASE_HTTP_URL
+  neonConfig.fetchFunction = (url: string, init: RequestInit) =>
+    fetch(url, { ...init, signal: AbortSignal.timeout(statementTimeoutMs) })
   return drizzle(neon(env.DATABASE_URL), { schema })
 }
 

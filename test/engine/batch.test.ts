@@ -135,6 +135,19 @@ describe('a batch', () => {
     },
   )
 
+  test('pages through ids that are numbers in the order of numbers', async () => {
+    const { run, worked } = await toyRounds(0, {
+      population: ({ db }) =>
+        db
+          .select({ id: sql<number>`n`.as('id'), version: sql<string>`'1'`.as('version') })
+          .from(sql`generate_series(1, 120) as n`),
+    })
+    const batch = await run()
+    expect(batch).toMatchObject({ status: 'completed', pages: 3, counts: { recorded: 120, succeeded: 120 } })
+    expect(new Set(worked).size).toBe(120)
+    expect((await run()).plan).toMatchObject({ alreadyProcessed: 120, toProcess: 0 })
+  })
+
   test('passes its params on to the work', async () => {
     const tags: string[] = []
     const app = rounds([
