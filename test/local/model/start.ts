@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { localRoutes } from '../neon/local-routes.ts'
+import { localRoutes } from '../local-routes.ts'
 import { listen, type LocalServer } from '../server.ts'
 import { answer } from './answer.ts'
 import { hashOf } from './chance.ts'
