@@ -18,6 +18,8 @@ const batchSchema = z.object({
 export type DeploymentOptions = {
   qstash?: QstashOptions
   population?: SeedOptions
+  /** Default 1000: nobody waits. */
+  flowControlFactor?: number
   /** The project to run; default this one. */
   root?: string
 }
@@ -34,7 +36,7 @@ export async function deployment(options: DeploymentOptions = {}) {
       appUrl: `http://127.0.0.1:${port}`,
       // Retries wait seconds by definition; here a hundredth of that.
       qstash: { timeScale: 0.01, ...options.qstash },
-      flowControlFactor: 1000,
+      flowControlFactor: options.flowControlFactor ?? 1000,
     },
     env,
   )
