@@ -7,7 +7,6 @@ CREATE TABLE "batch_items" (
 	"version" text NOT NULL,
 	"status" text NOT NULL,
 	"attempt" integer DEFAULT 1 NOT NULL,
-	"awaiting_run" boolean DEFAULT false NOT NULL,
 	"claims" integer DEFAULT 0 NOT NULL,
 	"token" uuid,
 	"lease_until" timestamp with time zone,
@@ -138,8 +137,7 @@ ALTER TABLE "subscriptions" ADD CONSTRAINT "subscriptions_user_id_users_id_fk" F
 ALTER TABLE "topics" ADD CONSTRAINT "topics_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "batch_items_one_unfinished" ON "batch_items" USING btree ("workflow","scope","item_id") WHERE status in ('queued', 'running', 'waiting');--> statement-breakpoint
 CREATE INDEX "batch_items_status" ON "batch_items" USING btree ("batch_id","status","item_id");--> statement-breakpoint
-CREATE INDEX "batch_items_page" ON "batch_items" USING btree ("batch_id","page");--> statement-breakpoint
-CREATE INDEX "batch_items_awaiting_run" ON "batch_items" USING btree ("batch_id","page") WHERE awaiting_run;--> statement-breakpoint
+CREATE INDEX "batch_items_queued" ON "batch_items" USING btree ("batch_id","page") WHERE status = 'queued';--> statement-breakpoint
 CREATE UNIQUE INDEX "batches_one_active" ON "batches" USING btree ("workflow") WHERE status in ('starting', 'running', 'paused');--> statement-breakpoint
 CREATE INDEX "batches_workflow" ON "batches" USING btree ("workflow","id");--> statement-breakpoint
 CREATE INDEX "plans_workflow" ON "plans" USING btree ("workflow","id");--> statement-breakpoint

@@ -37,3 +37,14 @@ export async function queryOne<Row extends z.ZodType>(
   if (first === undefined) throw new Error('a statement that returns one row returned none')
   return first
 }
+
+/**
+ * Runs statements in one transaction, in one request. Each sees what had been committed when it began, so that the
+ * second sees everything that a lock taken by the first has waited for.
+ *
+ * @returns the rows of each.
+ */
+export async function transact(db: Db, first: SQL, second: SQL): Promise<[unknown[], unknown[]]> {
+  const [one, two] = await db.batch([db.execute(first), db.execute(second)])
+  return [one.rows, two.rows]
+}

@@ -12,6 +12,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
+import type { Json } from './json.ts'
 
 const at = (name: string) => timestamp(name, { withTimezone: true })
 
@@ -42,7 +43,7 @@ export const plans = pgTable(
     /** Makes planning repeatable: the same key gives the same plan. */
     key: text('key').notNull().unique(),
     workflow: text('workflow').notNull(),
-    params: jsonb('params').$type<Record<string, unknown>>().notNull(),
+    params: jsonb('params').$type<{ [name: string]: Json | undefined }>().notNull(),
     force: boolean('force').notNull(),
     limit: integer('item_limit'),
     totalEligible: integer('total_eligible').notNull(),
@@ -69,7 +70,7 @@ export const batches = pgTable(
     reason: text('reason'),
     startKey: text('start_key').notNull().unique(),
     startedBy: text('started_by', { enum: ['api', 'cron', 'message'] }).notNull(),
-    params: jsonb('params').$type<Record<string, unknown>>().notNull(),
+    params: jsonb('params').$type<{ [name: string]: Json | undefined }>().notNull(),
     force: boolean('force').notNull(),
     limit: integer('item_limit'),
     maxOutstanding: integer('max_outstanding').notNull(),
@@ -133,8 +134,6 @@ export const batchItems = pgTable(
     status: text('status', { enum: itemStatuses }).notNull(),
     /** The attempt whose run may take the item; part of that run's id. */
     attempt: integer('attempt').notNull().default(1),
-    /** Queued, but its last run ended at a closed gate: resuming triggers a new one. */
-    awaitingRun: boolean('awaiting_run').notNull().default(false),
     /** How often the item was claimed. */
     claims: integer('claims').notNull().default(0),
     /** Fencing token of the claim; only its holder may save. */
@@ -153,10 +152,9 @@ export const batchItems = pgTable(
       .on(t.workflow, t.scope, t.itemId)
       .where(sql`status in ('queued', 'running', 'waiting')`),
     index('batch_items_status').on(t.batchId, t.status, t.itemId),
-    index('batch_items_page').on(t.batchId, t.page),
-    index('batch_items_awaiting_run')
+    index('batch_items_queued')
       .on(t.batchId, t.page)
-      .where(sql`awaiting_run`),
+      .where(sql`status = 'queued'`),
   ],
 )
 

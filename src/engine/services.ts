@@ -1,9 +1,10 @@
-import { Client } from '@upstash/workflow'
+import type { Client } from '@upstash/workflow'
 import { createDb, type Db } from '../db/client.ts'
 import { parseEnv, type Env } from '../env.ts'
 import { createAi, type CreateAi } from '../services/ai.ts'
 import { createCache } from '../services/cache.ts'
 import type { Cache } from '../workflows/contract.ts'
+import { createClient } from './client.ts'
 
 /** What the engine works with. */
 export type Services = { env: Env; db: Db; cache: Cache; createAi: CreateAi; qstash: Client }
@@ -20,6 +21,6 @@ export function createServices(bindings: unknown): Services {
     db: createDb(env),
     cache: createCache(env),
     createAi: createAi(env),
-    qstash: new Client({ baseUrl: env.QSTASH_URL, token: env.QSTASH_TOKEN }),
+    qstash: createClient(env),
   }
 }

@@ -1,9 +1,13 @@
+import { z } from 'zod'
+import { describeError } from '../errors.ts'
 import type { Workflow } from '../workflows/contract.ts'
 import { failBatch } from './ledger/begin-batch.ts'
 import { openBatch, recordSkipped, type NewBatch, type Opened } from './ledger/open-batch.ts'
 import type { Services } from './services.ts'
 import { processRun, triggerRuns } from './trigger.ts'
-import { describeError } from '../errors.ts'
+
+/** How many items a batch may have at most. */
+export const limitSchema = z.int32().min(1)
 
 /**
  * Starts a batch: opens it and triggers layer 1. A batch that is found in `starting`, its own or the active one, is

@@ -1,4 +1,5 @@
 import type { Json, LayerName, Workflow } from '../workflows/contract.ts'
+import type { DueItem } from './ledger/due-items.ts'
 import { itemIdField, itemIdsField, layerKey, layerPath, runId } from './names.ts'
 import type { Services } from './services.ts'
 
@@ -24,16 +25,18 @@ export const pageRun = (batchId: string, page: number, attempt: number): LayerRu
   payload: { batchId, page },
 })
 
-/** A run that triggers just these items; its identity is its items', for they belong to one page and chunk. */
-export const chunkRun = (workflow: Workflow, batchId: string, items: readonly DueItem[]): LayerRun => ({
+/** A run that triggers just these items. */
+export const chunkRun = (
+  workflow: Workflow,
+  batchId: string,
+  items: readonly DueItem[],
+  attempt: number,
+): LayerRun => ({
   layer: 'paginate',
   batchId,
-  identity: items.flatMap((item) => [item.id, item.attempt]),
+  identity: ['chunk', attempt, ...items.map((item) => item.id)],
   payload: { batchId, [itemIdsField(workflow)]: items.map((item) => item.id) },
 })
-
-/** An item that wants a run of layer 3. */
-export type DueItem = { id: string; attempt: number }
 
 export const itemRun = (workflow: Workflow, batchId: string, { id, attempt }: DueItem): LayerRun => ({
   layer: 'execute',

@@ -1,7 +1,7 @@
 import type { Context, ErrorHandler, NotFoundHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { z } from 'zod'
-import { isStorable } from '../db/storable.ts'
+import { isStorable } from '../db/json.ts'
 import { describeError, HttpError, invalid } from '../errors.ts'
 
 const render = (c: Context, { status, code, message, details }: HttpError) =>

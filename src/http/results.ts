@@ -1,5 +1,7 @@
+import { NeonDbError } from '@neondatabase/serverless'
+import { DrizzleQueryError } from 'drizzle-orm'
 import { Hono, type Context } from 'hono'
-import { isStorable } from '../db/storable.ts'
+import { isStorable } from '../db/json.ts'
 import type { AppEnv } from '../engine/app-env.ts'
 import { currentVersion, storedResult } from '../engine/ledger/results.ts'
 import type { Services } from '../engine/services.ts'
@@ -34,9 +36,8 @@ async function readResult(
   background: Pick<Context['executionCtx'], 'waitUntil'>,
 ): Promise<Json> {
   const { db } = services
-  const [own, version, cached] = await Promise.all([
-    read.own(services, id),
-    currentVersion(db, workflow, id),
+  const [[own, version], cached] = await Promise.all([
+    fromDatabase(services, workflow, read, id),
     fromCache(services, workflow, read, id),
   ])
   if (own === undefined) throw notFound(`${workflow.entity.one} ${id}`)
@@ -47,11 +48,27 @@ async function readResult(
   if (stored === null) return read.empty
   if (stored.generatedAt !== cached?.generatedAt) {
     background.waitUntil(
-      workflow.publish(services, id, stored).catch((error: unknown) => reportCache(workflow, error)),
+      workflow
+        .publish({ cache: services.cache }, id, stored)
+        .catch((error: unknown) => reportCache(workflow, error)),
     )
   }
   return stored.data
 }
+
+/** The owner's own text, and the version of the item's input. */
+async function fromDatabase({ db }: Services, workflow: Workflow, read: Reader<Json>, id: string) {
+  try {
+    return await Promise.all([read.own({ db }, id), currentVersion(db, workflow, id)])
+  } catch (error) {
+    if (isMalformedText(error)) throw notFound(`${workflow.entity.one} ${id}`)
+    throw error
+  }
+}
+
+/** Postgres could not read the id as what the population's ids are: a number, a UUID. */
+const isMalformedText = (error: unknown) =>
+  error instanceof DrizzleQueryError && error.cause instanceof NeonDbError && error.cause.code === '22P02'
 
 async function fromCache(
   services: Services,
@@ -60,7 +77,7 @@ async function fromCache(
   id: string,
 ): Promise<Result<Json> | null> {
   try {
-    return await read.cached(services, id)
+    return await read.cached({ cache: services.cache }, id)
   } catch (error) {
     reportCache(workflow, error)
     return null

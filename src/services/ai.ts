@@ -1,5 +1,6 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { APICallError, generateText, NoObjectGeneratedError, Output, type LanguageModelUsage } from 'ai'
+import { z } from 'zod'
 import type { Env } from '../env.ts'
 import { PermanentError } from '../errors.ts'
 import type { Ai, Usage } from '../workflows/contract.ts'
@@ -45,12 +46,22 @@ export function createAi(env: Env): CreateAi {
           return schema.parse(output)
         } catch (error) {
           if (NoObjectGeneratedError.isInstance(error)) meter(error.usage)
-          throw isPermanent(error) ? new PermanentError(error.message, { cause: error }) : error
+          throw withoutAnswer(error)
         }
       },
     }
   }
 }
 
-const isPermanent = (error: unknown): error is APICallError =>
-  APICallError.isInstance(error) && error.statusCode !== undefined && permanentStatuses.has(error.statusCode)
+/** The error to report; what the model wrote belongs in no log. */
+function withoutAnswer(error: unknown): unknown {
+  if (APICallError.isInstance(error)) {
+    const message = `the model answered ${error.statusCode ?? 'nothing'}: ${error.message}`
+    const permanent = error.statusCode !== undefined && permanentStatuses.has(error.statusCode)
+    return permanent ? new PermanentError(message) : new Error(message)
+  }
+  if (NoObjectGeneratedError.isInstance(error) || error instanceof z.ZodError) {
+    return new Error("the model's answer does not fit the schema")
+  }
+  return error
+}

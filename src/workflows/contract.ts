@@ -6,9 +6,12 @@ import type { SQL } from 'drizzle-orm'
 import type ms from 'ms'
 import { z } from 'zod'
 import type { Db } from '../db/client.ts'
+import type { Json } from '../db/json.ts'
 
-export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
-export type Params = Record<string, unknown>
+export type { Json } from '../db/json.ts'
+
+/** Stored with the batch and read by every layer, so they are JSON. */
+export type Params = { [name: string]: Json | undefined }
 
 /** For example `30 days`, `60 seconds`. */
 export type Duration = ms.StringValue

@@ -1,25 +1,12 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Fate } from '../support/deliveries.ts'
+import { qstash, type Fate } from '../support/deliveries.ts'
 import { insertUsers } from '../support/population.ts'
-import { qstashThatIsDown, resetEverything, rounds } from '../support/rounds.ts'
+import { resetEverything, rounds } from '../support/rounds.ts'
+import { started } from '../support/started.ts'
 import { toyWorkflow } from '../support/toy.ts'
 
 beforeEach(resetEverything)
-
-async function started(users: number) {
-  const worked: string[] = []
-  const app = rounds([
-    toyWorkflow((_, id) => {
-      worked.push(id)
-      return Promise.resolve({ text: id })
-    }),
-  ])
-  await insertUsers(app.services.db, users)
-  const { id } = await app.start('toy')
-  const act = (action: string) => app.call('POST', `/api/admin/batches/${id}/${action}`)
-  return { ...app, id, act, worked, now: () => app.batch(id) }
-}
 
 describe('pause', () => {
   test.each([0, 1, 25, 55, 99])('after %i items lets no further item start', async (items) => {
@@ -78,29 +65,54 @@ describe('resume', () => {
     expect(worked.length).toBe(100)
   })
 
-  test('at once, before a run met the closed gate, starts no run twice', async () => {
+  test('again and again, before a run met the closed gate, does nothing twice', async () => {
     const { act, deliver, worked, now } = await started(100)
     await deliver({ concurrency: 1, until: () => worked.length >= 30 })
-    await act('pause')
-    await act('resume')
-    await act('pause')
-    await act('resume')
-    const delivered = await deliver()
+    for (const action of ['pause', 'resume', 'pause', 'resume', 'resume']) await act(action)
+    await deliver()
     expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 100 } })
     expect(worked.length).toBe(100)
-    const runsThatDidNothing = delivered.filter(({ answer }) => answer.includes('superseded'))
-    expect(runsThatDidNothing).toEqual([])
+  })
+
+  test('after a second pause that met only the runs of layer 2 loses none of their items', async () => {
+    const { act, deliver, worked, now } = await started(50)
+    await deliver({ concurrency: 1, until: () => worked.length === 1 })
+    await act('pause')
+    await deliver()
+    await act('resume')
+    let paged = false
+    await deliver({
+      concurrency: 1,
+      until: () => paged,
+      fate(delivery): Fate {
+        paged ||= delivery.url.endsWith('/paginate-users')
+        return 'normal'
+      },
+    })
+    await act('pause')
+    await deliver()
+    await act('resume')
+    await deliver()
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 50 } })
+    expect(worked.length).toBe(50)
+  })
+
+  test('of a running batch whose runs are lost triggers them again', async () => {
+    const { act, deliver, worked, now } = await started(100)
+    await deliver({ concurrency: 1, until: () => worked.length >= 30 })
+    await qstash('/local/reset')
+    expect(await act('resume')).toMatchObject({ status: 200, body: { status: 'running' } })
+    await deliver()
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 100 } })
+    expect(worked.length).toBe(100)
   })
 
   test('needs QStash: without it the batch stays paused and says why', async () => {
-    const { id, act, deliver, worked, services, call } = await started(60)
+    const { id, act, cutOff, deliver, worked, services, call } = await started(60)
     await deliver({ concurrency: 1, until: () => worked.length >= 5 })
     await act('pause')
     await deliver()
-    const offline = rounds([toyWorkflow(() => Promise.resolve({ text: '' }))], {
-      QSTASH_URL: qstashThatIsDown,
-    })
-    const refused = await offline.call('POST', `/api/admin/batches/${id}/resume`)
+    const refused = await cutOff.call('POST', `/api/admin/batches/${id}/resume`)
     expect(refused).toMatchObject({ status: 503, body: { error: { code: 'unavailable' } } })
     const { body } = await call('GET', `/api/admin/batches/${id}`)
     expect(body).toMatchObject({ status: 'paused', reason: expect.stringContaining('QStash') })
@@ -110,8 +122,9 @@ describe('resume', () => {
     expect(rows).toEqual([{ succeeded: 60, status: 'completed' }])
   })
 
-  test('is refused for a batch that is not paused', async () => {
-    const { act } = await started(2)
+  test.each(['starting', 'completed'])('is refused for a batch that is %s', async (status) => {
+    const { act, deliver } = await started(2)
+    if (status === 'completed') await deliver()
     expect(await act('resume')).toMatchObject({ status: 409, body: { error: { code: 'conflict' } } })
   })
 })
@@ -190,5 +203,61 @@ describe('cancel', () => {
       status: 'cancelled',
       counts: { recorded: 1, cancelled: 1, running: 0 },
     })
+  })
+
+  test('lets what it had started finish before the next batch begins', async () => {
+    const { promise: held, resolve: finish } = Promise.withResolvers<void>()
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+    let running = 0
+    let most = 0
+    const app = rounds([
+      toyWorkflow(
+        async () => {
+          running += 1
+          most = Math.max(most, running)
+          begin()
+          if (most === 1) await held
+          running -= 1
+          return { text: '' }
+        },
+        { maxOutstanding: 1 },
+      ),
+    ])
+    await insertUsers(app.services.db, 3)
+    const first = await app.start('toy')
+    const delivering = app.deliver({ concurrency: 2 })
+    await begun
+    await app.call('POST', `/api/admin/batches/${first.id}/cancel`)
+    const next = await app.start('toy')
+    setTimeout(finish, 100)
+    await delivering
+    expect(most).toBe(1)
+    await app.deliver()
+    expect(await app.batch(next.id)).toMatchObject({ status: 'completed', counts: { succeeded: 2 } })
+  })
+
+  test('needs no workflow: a batch whose workflow is gone can be paused and cancelled', async () => {
+    const { id, deliver, worked } = await started(30)
+    await deliver({ concurrency: 1, until: () => worked.length === 3 })
+    const without = rounds([])
+    expect((await without.call('POST', `/api/admin/batches/${id}/pause`)).status).toBe(200)
+    expect(await without.call('POST', `/api/admin/batches/${id}/resume`)).toMatchObject({
+      status: 409,
+      body: { error: { message: 'workflow toy is not part of this deployment' } },
+    })
+    expect(await without.call('POST', `/api/admin/batches/${id}/cancel`)).toMatchObject({
+      status: 200,
+      body: { status: 'cancelled', counts: { succeeded: 3, cancelled: 27 } },
+    })
+  })
+
+  test('that was interrupted is completed by a run that comes later', async () => {
+    const { act, deliver, worked, now, services } = await started(50)
+    await deliver({ concurrency: 1, until: () => worked.length === 1 })
+    // What a cancel would leave that could not see the items.
+    await services.db.execute(sql`update batches set status = 'cancelled'`)
+    await deliver()
+    expect((await now()).counts).toMatchObject({ recorded: 50, succeeded: 1, cancelled: 49, queued: 0 })
+    expect((await act('cancel')).status).toBe(200)
   })
 })

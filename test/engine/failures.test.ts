@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf, type Fate, type PendingDelivery } from '../support/deliveries.ts'
-import { insertUsers } from '../support/population.ts'
-import { qstashThatIsDown, resetEverything, rounds } from '../support/rounds.ts'
+import { userId } from '../support/population.ts'
+import { resetEverything, rounds } from '../support/rounds.ts'
+import { started } from '../support/started.ts'
 import { toyWorkflow } from '../support/toy.ts'
 
 beforeEach(resetEverything)
@@ -19,19 +20,6 @@ const losing =
   (which: (delivery: PendingDelivery) => boolean) =>
   (delivery: PendingDelivery): Fate =>
     !isFailureCallback(delivery) && which(delivery) ? 'lost' : 'normal'
-
-async function started(users: number) {
-  const worked: string[] = []
-  const toy = toyWorkflow((_, id) => {
-    worked.push(id)
-    return Promise.resolve({ text: id })
-  })
-  const app = rounds([toy])
-  await insertUsers(app.services.db, users)
-  const { id } = await app.start('toy')
-  const act = (action: string) => app.call('POST', `/api/admin/batches/${id}/${action}`)
-  return { ...app, toy, id, act, worked, now: () => app.batch(id) }
-}
 
 describe('a run that fails for good', () => {
   test('of layer 1 fails the batch, and the next one may start', async () => {
@@ -107,13 +95,12 @@ describe('a run that fails for good', () => {
   })
 
   test('of layer 2 after its page was recorded loses none of its items', async () => {
-    const { toy, deliver, now, act, worked } = await started(60)
-    const offline = rounds([toy], { QSTASH_URL: qstashThatIsDown })
+    const { cutOff, deliver, now, act, worked } = await started(60)
     await deliver({
       concurrency: 1,
       async fate(delivery): Promise<Fate> {
         if (isFailureCallback(delivery) || !delivery.url.endsWith('/paginate-users')) return 'normal'
-        await offline.worker(new Request(delivery.url, { ...delivery }))
+        await cutOff.worker(new Request(delivery.url, { ...delivery }))
         return 'lost'
       },
     })
@@ -134,20 +121,76 @@ describe('a run that fails for good', () => {
     expect(worked.length).toBe(50)
   })
 
-  test('of layer 3 fails its item with the error, and no other', async () => {
-    const { deliver, now, call, id } = await started(10)
+  test('of layer 3 whose worker died over its item each time fails that item, and no other', async () => {
+    const { deliver, now, call, id, services } = await started(10)
     let victim: string | undefined
     await deliver({
-      fate: losing(({ url, headers }) => {
-        if (!url.endsWith('/execute-user')) return false
-        victim ??= headers['upstash-workflow-runid']
-        return headers['upstash-workflow-runid'] === victim
-      }),
+      concurrency: 1,
+      async fate(delivery): Promise<Fate> {
+        if (isFailureCallback(delivery) || !delivery.url.endsWith('/execute-user')) return 'normal'
+        victim ??= delivery.headers['upstash-workflow-runid']
+        if (delivery.headers['upstash-workflow-runid'] !== victim) return 'normal'
+        await services.db.execute(sql`
+          update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now() + interval '1 hour'
+          where item_id = ${String(Reflect.get(Object(payloadOf(delivery)), 'userId'))}`)
+        return 'lost'
+      },
     })
     expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 9, failed: 1 } })
     expect((await call('GET', `/api/admin/batches/${id}/items?status=failed`)).body).toMatchObject({
       data: [{ error: { name: 'RunFailed', message: expect.any(String) } }],
     })
+  })
+
+  test('of layer 3 that never reached its item pauses the batch, and resuming works on it', async () => {
+    const { deliver, now, act, worked } = await started(10)
+    await deliver({ fate: losing(({ url }) => url.endsWith('/execute-user')) })
+    expect(await now()).toMatchObject({
+      status: 'paused',
+      reason: expect.stringContaining('no delivery reached item'),
+      counts: { queued: 10, failed: 0 },
+    })
+    await act('resume')
+    await deliver()
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 10 } })
+    expect(worked.length).toBe(10)
+  })
+
+  test('of layer 3 that had made room still has the next page read', async () => {
+    const { deliver, now, services } = await started(3, { maxOutstanding: 1 })
+    let victim: string | undefined
+    await deliver({
+      concurrency: 1,
+      async fate(delivery): Promise<Fate> {
+        if (isFailureCallback(delivery) || !delivery.url.endsWith('/execute-user')) return 'normal'
+        victim ??= delivery.headers['upstash-workflow-runid']
+        if (delivery.headers['upstash-workflow-runid'] !== victim) return 'normal'
+        await services.db.execute(sql`
+          update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now() + interval '1 hour'`)
+        return 'lost'
+      },
+    })
+    expect(await now()).toMatchObject({
+      status: 'completed',
+      counts: { recorded: 3, failed: 1, succeeded: 2 },
+    })
+  })
+
+  test('of layer 3 that saved its item but could not trigger the next page has it triggered afterwards', async () => {
+    const { cutOff, deliver, now, worked } = await started(3, { maxOutstanding: 1 })
+    let victim: string | undefined
+    await deliver({
+      concurrency: 1,
+      async fate(delivery): Promise<Fate> {
+        if (isFailureCallback(delivery) || !delivery.url.endsWith('/execute-user')) return 'normal'
+        victim ??= delivery.headers['upstash-workflow-runid']
+        if (delivery.headers['upstash-workflow-runid'] !== victim) return 'normal'
+        await cutOff.worker(new Request(delivery.url, { ...delivery }))
+        return 'lost'
+      },
+    })
+    expect(await now()).toMatchObject({ status: 'completed', counts: { recorded: 3, succeeded: 3 } })
+    expect(worked.length).toBe(3)
   })
 
   test('of layer 3 after its item was saved takes nothing back', async () => {
@@ -158,33 +201,14 @@ describe('a run that fails for good', () => {
     })
     expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 5, failed: 0 } })
   })
-
-  test('of layer 3 while another delivery works waits for that one', async () => {
-    const { deliver, now, services } = await started(1)
-    let callbacks = 0
-    await deliver({
-      concurrency: 1,
-      async fate(delivery): Promise<Fate> {
-        if (!delivery.url.endsWith('/execute-user')) return 'normal'
-        if (!isFailureCallback(delivery)) {
-          await services.db.execute(sql`
-            update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now() + interval '1 hour'`)
-          return 'lost'
-        }
-        callbacks += 1
-        if (callbacks === 3) await services.db.execute(sql`update batch_items set lease_until = now()`)
-        return 'normal'
-      },
-    })
-    expect(callbacks).toBe(3)
-    expect(await now()).toMatchObject({ status: 'completed', counts: { failed: 1 } })
-  })
 })
 
 describe('a run with a wrong payload', () => {
   const unknown = '00000000-0000-7000-8000-000000000000'
   test.each([
     ['process-users', { batchId: 'x' }],
+    ['process-users', { batchId: unknown, dryRun: true }],
+    ['process-users', { limit: 3_000_000_000 }],
     ['process-users', { batchId: unknown }],
     ['paginate-users', {}],
     ['paginate-users', { batchId: unknown, page: 1 }],
@@ -202,14 +226,29 @@ describe('a run with a wrong payload', () => {
     expect(delivered.map(({ status }) => status)).toEqual([489, 200])
   })
 
-  test('beyond the next page of a batch goes there too', async () => {
-    const { id, services, deliver, now } = await started(3)
-    await services.qstash.trigger({
-      url: 'https://rounds.test/api/workflows/toy/paginate-users',
-      body: { batchId: id, page: 3 },
-    })
+  test('for a page that nothing leads to yet leaves the batch alone', async () => {
+    const { deliver, now, send, worked } = await started(3)
+    await send('paginate-users', { page: 3 })
     const delivered = await deliver({ concurrency: 1 })
-    expect(delivered.some(({ status }) => status === 489)).toBe(true)
-    expect((await now()).counts.recorded).toBeLessThanOrEqual(3)
+    expect(delivered.every(({ status }) => status === 200)).toBe(true)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 3 } })
+    expect(worked.length).toBe(3)
+  })
+
+  test('that names the batch of another workflow goes there too, and that batch is left alone', async () => {
+    const other = toyWorkflow(() => Promise.resolve({ text: '' }), { name: 'other' })
+    const { id, toy, now } = await started(3)
+    const app = rounds([toy, other])
+    for (const [segment, body] of [
+      ['process-users', { batchId: id }],
+      ['paginate-users', { batchId: id, page: 1 }],
+      ['paginate-users', { batchId: id, userIds: [userId(1)] }],
+      ['execute-user', { batchId: id, userId: userId(1), attempt: 1 }],
+    ] as const) {
+      await app.services.qstash.trigger({ url: `https://rounds.test/api/workflows/other/${segment}`, body })
+    }
+    const delivered = await app.deliver()
+    expect(delivered.filter(({ status }) => status === 489).length).toBe(4)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { recorded: 3, succeeded: 3 } })
   })
 })

@@ -3,29 +3,12 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { makePlan } from '../../src/engine/ledger/plan.ts'
 import { users } from '../../src/db/schema.ts'
 import type { Fate } from '../support/deliveries.ts'
-import { insertUsers, userId } from '../support/population.ts'
-import { qstashThatIsDown, resetEverything, rounds } from '../support/rounds.ts'
+import { userId } from '../support/population.ts'
+import { resetEverything, rounds } from '../support/rounds.ts'
+import { started } from '../support/started.ts'
 import { toyWorkflow } from '../support/toy.ts'
 
 beforeEach(resetEverything)
-
-async function started(count: number, options: Parameters<typeof toyWorkflow>[1] = {}) {
-  const worked: string[] = []
-  const toy = toyWorkflow((_, id) => {
-    worked.push(id)
-    return Promise.resolve({ text: id })
-  }, options)
-  const app = rounds([toy])
-  await insertUsers(app.services.db, count)
-  const { id } = await app.start('toy')
-  const act = (action: string) => app.call('POST', `/api/admin/batches/${id}/${action}`)
-  /** Sends a run that QStash does not know of yet, as a delivery from long ago would come. */
-  const send = async (segment: string, payload: Record<string, unknown>) => {
-    const url = `https://rounds.test/api/workflows/toy/${segment}`
-    await app.services.qstash.trigger({ url, body: { batchId: id, ...payload } })
-  }
-  return { ...app, toy, id, act, send, worked, now: () => app.batch(id) }
-}
 
 describe('a delivery that comes late', () => {
   test('for an attempt that resuming has replaced does nothing', async () => {
@@ -81,8 +64,7 @@ describe('a delivery that comes late', () => {
 
 describe('a worker that dies', () => {
   test('between the save that made room and the next page leaves the page to its next delivery', async () => {
-    const { toy, deliver, worked, now } = await started(3, { maxOutstanding: 1 })
-    const cutOff = rounds([toy], { QSTASH_URL: qstashThatIsDown })
+    const { cutOff, deliver, worked, now } = await started(3, { maxOutstanding: 1 })
     const seen = new Set<string>()
     await deliver({
       concurrency: 1,
@@ -100,12 +82,11 @@ describe('a worker that dies', () => {
   })
 
   test('before it could trigger the batch it opened leaves it to be found, even while QStash is down', async () => {
-    const { toy, call, deliver, services } = await started(3)
+    const { cutOff, call, deliver, services } = await started(3)
     await deliver()
     await services.db.execute(sql`
       insert into batches (id, workflow, scope, status, start_key, started_by, params, force, max_outstanding)
       values (gen_random_uuid(), 'toy', '', 'starting', 'cron:toy:1', 'cron', '{"tag":""}', true, 1000)`)
-    const cutOff = rounds([toy], { QSTASH_URL: qstashThatIsDown })
     expect((await cutOff.call('POST', '/api/admin/workflows/toy/batches', {})).status).toBe(503)
     expect((await call('GET', '/api/admin/batches?status=starting')).body).toMatchObject({ data: [{}] })
     expect((await call('POST', '/api/admin/workflows/toy/batches', {})).status).toBe(409)

@@ -6,6 +6,8 @@ declare module 'vitest' {
   // An interface, because it is merged with vitest's own.
   interface ProvidedContext {
     bindings: Record<string, string>
+    /** PGlite runs one statement at a time; only a real PostgreSQL can show what statements do to each other. */
+    postgres: 'PGlite' | 'PostgreSQL'
     services: { neon: string; redis: string; model: string; qstash: string }
   }
 }
@@ -19,6 +21,7 @@ export default async function setup(project: TestProject) {
   )
   if (stack.qstash === null) throw new Error('unset QSTASH_URL: the tests need the local QStash')
   project.provide('bindings', stack.bindings)
+  project.provide('postgres', stack.neon.backend)
   project.provide('services', {
     neon: stack.neon.url,
     redis: stack.redis.url,

@@ -1,17 +1,17 @@
 import { WorkflowRetryAfterError } from '@upstash/workflow'
-import { and, eq } from 'drizzle-orm'
 import ms from 'ms'
 import { z } from 'zod'
-import { batchItems } from '../../db/schema.ts'
 import { PermanentError } from '../../errors.ts'
 import type { Json, Workflow } from '../../workflows/contract.ts'
 import { claimItem, type Claim } from '../ledger/claim.ts'
-import { abandonItem } from '../ledger/end-item.ts'
+import { abandonItem, dropItem } from '../ledger/end-item.ts'
+import { itemState, type ItemState } from '../ledger/item-state.ts'
+import { pauseBatch } from '../ledger/pause-batch.ts'
 import { storedResult } from '../ledger/results.ts'
 import { itemIdField } from '../names.ts'
 import type { Services } from '../services.ts'
-import { pageRun, triggerRuns } from '../trigger.ts'
 import type { Layer } from './layer.ts'
+import { passOn } from './pass-on.ts'
 import { workOnItem } from './work-on-item.ts'
 
 type Payload = { batchId: string; itemId: string; attempt: number }
@@ -34,7 +34,7 @@ export const executeLayer: Layer<Payload> = {
     // Before the claim, so that the work is aborted no later than its lease ends.
     const signal = AbortSignal.timeout(timeout)
     const lease = { token: crypto.randomUUID(), seconds: timeout / 1000 }
-    const claim = await claimItem(services.db, item, lease)
+    const claim = await claimItem(services.db, workflow, item, lease)
     if (claim.outcome === 'claimed') {
       const lastTry = retried >= workflow.layers.execute.retries
       return await workOnItem(services, workflow, { ...item, ...claim, lastTry, signal })
@@ -42,18 +42,18 @@ export const executeLayer: Layer<Payload> = {
     return await notClaimed(services, workflow, item, claim)
   },
 
-  async failed({ db }, workflow, { batchId, itemId, attempt }, reason) {
+  async failed(services, workflow, item, reason) {
+    const { db } = services
     const error = { name: 'RunFailed', message: reason }
-    const item = { batchId, itemId, attempt, pageSize: workflow.pageSize }
-    if ((await abandonItem(db, item, { status: 'failed', error })) !== undefined) return
-    const held = and(
-      eq(batchItems.batchId, batchId),
-      eq(batchItems.itemId, itemId),
-      eq(batchItems.attempt, attempt),
-      eq(batchItems.status, 'running'),
-    )
-    const [live] = await db.select({ id: batchItems.itemId }).from(batchItems).where(held)
-    if (live !== undefined) throw new Error(`item ${itemId} is still being worked on`)
+    const ended = await abandonItem(db, { ...item, ...workflow }, { status: 'failed', error })
+    if (ended !== undefined) {
+      return await passOn(services, workflow, item, { nextPage: ended.nextPage, result: null })
+    }
+    const state = await itemState(db, item)
+    if (state?.status === 'queued') {
+      // No delivery reached the item: it is not the item that is broken.
+      await pauseBatch(db, item.batchId, `no delivery reached item ${item.itemId}: ${reason}`)
+    } else if (state !== undefined) await finishAgain(services, workflow, item, state)
   },
 }
 
@@ -74,33 +74,22 @@ async function notClaimed(
         claim.retryAfterSeconds,
       )
     case 'closed':
-      if (claim.batchStatus === 'cancelled') {
-        const error = { name: 'Cancelled', message: 'the batch was cancelled' }
-        await abandonItem(
-          services.db,
-          { ...item, pageSize: workflow.pageSize },
-          { status: 'cancelled', error },
-        )
-      }
+      if (claim.batchStatus === 'cancelled') await dropItem(services.db, { ...item, ...workflow })
       return { success: false, itemId, message: `batch is ${claim.batchStatus}` }
     case 'superseded':
       return { success: false, itemId, message: 'a later attempt has its own run' }
     case 'unknown':
-      throw new PermanentError(`batch ${batchId} has no item ${itemId}`)
+      throw new PermanentError(`batch ${batchId} of ${workflow.name} has no item ${itemId}`)
   }
 }
 
-/** What an interrupted delivery may have left undone after its save. */
+/** What a delivery that was interrupted after its save may have left undone. */
 async function finishAgain(
   services: Services,
   workflow: Workflow,
-  { batchId, itemId }: Payload,
-  { status, scope, nextPage }: Claim & { outcome: 'finished' },
+  item: Payload,
+  { status, scope, nextPage }: ItemState,
 ): Promise<void> {
-  if (nextPage !== null) {
-    await triggerRuns(services, workflow, [pageRun(batchId, nextPage.page, nextPage.attempt)])
-  }
-  if (status !== 'succeeded') return
-  const result = await storedResult(services.db, workflow, scope, itemId)
-  if (result !== null) await workflow.publish(services, itemId, result)
+  const result = status === 'succeeded' ? await storedResult(services.db, workflow, scope, item.itemId) : null
+  await passOn(services, workflow, item, { nextPage, result })
 }

@@ -1,45 +1,47 @@
-import { eq } from 'drizzle-orm'
+import { WorkflowRetryAfterError } from '@upstash/workflow'
 import { z } from 'zod'
-import { batches } from '../../db/schema.ts'
 import { PermanentError } from '../../errors.ts'
 import type { Json, Params, Workflow } from '../../workflows/contract.ts'
 import { beginBatch, failBatch } from '../ledger/begin-batch.ts'
-import { pauseBatch } from '../ledger/control.ts'
-import { openBatch, recordSkipped, type Batch, type NewBatch } from '../ledger/open-batch.ts'
+import { livePredecessor } from '../ledger/live-predecessor.ts'
+import { recordSkipped, type NewBatch } from '../ledger/open-batch.ts'
+import { pauseBatch } from '../ledger/pause-batch.ts'
 import { makePlan, type Plan } from '../ledger/plan.ts'
+import { findBatch } from '../ledger/read-batches.ts'
 import { layerLog } from '../log.ts'
 import type { Services } from '../services.ts'
+import { limitSchema, startBatch } from '../start.ts'
 import { pageRun, triggerRuns } from '../trigger.ts'
 import type { Layer } from './layer.ts'
 
-const common = {
-  batchId: z.uuid().optional(),
+const adopting = z.strictObject({ batchId: z.uuid() })
+const starting = z.looseObject({
+  batchId: z.undefined().optional(),
   dryRun: z.boolean().default(false),
   force: z.boolean().default(false),
-  limit: z.int().min(1).optional(),
-}
-const payloadSchema = z.looseObject(common)
-type Payload = z.output<typeof payloadSchema>
+  limit: limitSchema.optional(),
+})
+type Payload = z.output<typeof adopting> | z.output<typeof starting>
 
-/** Layer 1: adopts or opens the batch, plans it, and triggers the first page. */
+/** Layer 1: plans a batch and triggers its first page. Without one, a plain message starts it or asks for its plan. */
 export const processLayer: Layer<Payload> = {
-  payload: () => payloadSchema,
+  payload: () => z.union([adopting, starting]),
 
   async run(services, workflow, payload, { workflowRunId }) {
     if (payload.batchId !== undefined) return await begin(services, workflow, payload.batchId)
     const { batchId: _, dryRun, force, limit = null, ...rest } = payload
     const params = parseParams(workflow, rest)
     const key = `message:${workflowRunId}`
-    if (dryRun) return await dryRunOnly(services, { workflow, params, force, limit }, key)
-    return await open(services, { workflow, startKey: key, startedBy: 'message', params, force, limit })
+    if (dryRun) return await planOnly(services, { workflow, params, force, limit }, key)
+    return await start(services, { workflow, startKey: key, startedBy: 'message', params, force, limit })
   },
 
-  async failed(services, _workflow, { batchId }, reason) {
+  async failed({ db }, _workflow, { batchId }, reason) {
     if (batchId === undefined) return
-    await failBatch(services.db, batchId, reason)
-    const batch = await findBatch(services, batchId)
+    await failBatch(db, batchId, reason)
+    const batch = await findBatch(db, batchId)
     // It began, but nobody may have been told to read its first page.
-    if (batch?.pages === 0) await pauseBatch(services.db, batchId, reason)
+    if (batch?.pages === 0) await pauseBatch(db, batchId, reason)
   },
 }
 
@@ -51,48 +53,55 @@ function parseParams(workflow: Workflow, params: unknown): Params {
 
 type Wish = { workflow: Workflow; params: Params; force: boolean; limit: number | null }
 
-async function dryRunOnly({ db }: Services, wish: Wish, key: string) {
+async function planOnly({ db }: Services, wish: Wish, key: string) {
   const plan = await makePlan(db, key, { ...wish, scope: wish.workflow.scope(wish.params) })
   return { ...report(plan, 'dry run: nothing was started'), dryRun: true }
 }
 
-async function open(services: Services, start: NewBatch) {
-  const opened = await openBatch(services.db, start)
-  if (opened.outcome !== 'active') return await begin(services, start.workflow, opened.batch.id)
-  await recordSkipped(services.db, start)
-  return {
-    success: true,
-    totalEligible: 0,
-    toProcess: 0,
-    alreadyProcessed: 0,
-    message: `skipped: batch ${opened.batch.id} is ${opened.batch.status}`,
+/** Opens a batch and leaves it to a run of its own, which QStash retries, paces and reports as the message's is not. */
+async function start(services: Services, wish: NewBatch) {
+  const { outcome, batch } = await startBatch(services, wish)
+  if (outcome === 'active') {
+    await recordSkipped(services.db, wish)
+    return report(null, `skipped: batch ${batch.id} is ${batch.status}`)
   }
+  const plan = await makePlan(services.db, planKey(batch.id), { ...batch, workflow: wish.workflow })
+  return { ...report(plan, `started batch ${batch.id}`), batchId: batch.id }
 }
+
+const planKey = (batchId: string) => `batch:${batchId}`
 
 /** Plans a batch in `starting` and lets it run; a repeated delivery finds it running and triggers page 1 again. */
 async function begin(services: Services, workflow: Workflow, batchId: string) {
   const { db } = services
-  const batch = await findBatch(services, batchId)
-  if (batch === undefined) throw new PermanentError(`batch ${batchId} does not exist`)
-  const plan = await makePlan(db, `batch:${batchId}`, { ...batch, workflow })
-  const { status, pages, attempt } = (await beginBatch(db, batchId, plan)) ?? batch
+  const found = await findBatch(db, batchId)
+  if (found?.workflow !== workflow.name) throw new PermanentError(`${workflow.name} has no batch ${batchId}`)
+  if (found.status === 'starting') {
+    await waitForPredecessor(services, workflow, batchId)
+    await beginBatch(db, batchId, await makePlan(db, planKey(batchId), { ...found, workflow }))
+  }
+  const { status, pages, attempt, plan } = (await findBatch(db, batchId)) ?? found
   if (status === 'running' && pages === 0) {
     await triggerRuns(services, workflow, [pageRun(batchId, 1, attempt)])
   }
-  layerLog(workflow, 'process').info('planned', { batchId, toProcess: plan.toProcess })
+  layerLog(workflow, 'process').info('planned', { batchId, status, toProcess: plan?.toProcess })
   return { ...report(plan, `batch is ${status}`), batchId }
 }
 
-async function findBatch({ db }: Services, id: string): Promise<Batch | undefined> {
-  const [batch] = await db.select().from(batches).where(eq(batches.id, id))
-  return batch
+/** @throws WorkflowRetryAfterError while items that a cancelled batch had started may still be at work. */
+async function waitForPredecessor({ db }: Services, workflow: Workflow, batchId: string): Promise<void> {
+  const seconds = await livePredecessor(db, workflow.name, batchId)
+  if (seconds === null) return
+  throw new WorkflowRetryAfterError('an earlier batch has items at work', Math.max(1, Math.ceil(seconds)))
 }
 
-const report = (plan: Plan, message: string): Record<string, Json> => ({
+type Counts = Pick<Plan, 'id' | 'totalEligible' | 'toProcess' | 'alreadyProcessed'>
+
+const report = (plan: Counts | null, message: string): Record<string, Json> => ({
   success: true,
-  totalEligible: plan.totalEligible,
-  toProcess: plan.toProcess,
-  alreadyProcessed: plan.alreadyProcessed,
-  planId: plan.id,
+  totalEligible: plan?.totalEligible ?? 0,
+  toProcess: plan?.toProcess ?? 0,
+  alreadyProcessed: plan?.alreadyProcessed ?? 0,
+  planId: plan?.id ?? null,
   message,
 })

@@ -1,6 +1,6 @@
 import { WorkflowAbort, WorkflowNonRetryableError, type WorkflowContext } from '@upstash/workflow'
 import type { z } from 'zod'
-import { isStorable } from '../../db/storable.ts'
+import { isStorable } from '../../db/json.ts'
 import { describeError, PermanentError } from '../../errors.ts'
 import type { Json, Workflow } from '../../workflows/contract.ts'
 
@@ -31,10 +31,14 @@ export const step = <T extends Record<string, Json>>(
  * @throws WorkflowNonRetryableError that says what is wrong: the run goes straight to the dead letter queue.
  */
 export function parsePayload<Schema extends z.ZodType>(schema: Schema, payload: unknown): z.output<Schema> {
-  if (!isStorable(payload))
+  if (!isStorable(payload)) {
     throw new WorkflowNonRetryableError('the payload holds a character that cannot be stored')
+  }
   const parsed = schema.safeParse(payload === undefined || payload === '' ? {} : payload)
   if (parsed.success) return parsed.data
-  const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'payload'}: ${message}`)
-  throw new WorkflowNonRetryableError(`the payload does not fit: ${issues.join('; ')}`)
+  const issues = parsed.error.issues.flatMap((issue) =>
+    issue.code === 'invalid_union' ? issue.errors.flat() : [issue],
+  )
+  const told = issues.map(({ path, message }) => `${path.join('.') || 'payload'}: ${message}`)
+  throw new WorkflowNonRetryableError(`the payload does not fit: ${told.join('; ')}`)
 }

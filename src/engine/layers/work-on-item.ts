@@ -1,13 +1,20 @@
 import ms from 'ms'
-import { isStorable } from '../../db/storable.ts'
+import { isStorable } from '../../db/json.ts'
 import { describeError, PermanentError } from '../../errors.ts'
 import type { MeteredAi } from '../../services/ai.ts'
-import { Skip, type Json, type Params, type Workflow } from '../../workflows/contract.ts'
+import {
+  Skip,
+  type Json,
+  type Params,
+  type Result,
+  type Usage,
+  type Workflow,
+} from '../../workflows/contract.ts'
 import { saveItem, type Ended, type Outcome } from '../ledger/end-item.ts'
 import { releaseItem } from '../ledger/release-item.ts'
 import { layerLog } from '../log.ts'
 import type { Services } from '../services.ts'
-import { pageRun, triggerRuns } from '../trigger.ts'
+import { passOn } from './pass-on.ts'
 
 export type ClaimedItem = {
   batchId: string
@@ -33,7 +40,7 @@ export async function workOnItem(
 ): Promise<Record<string, Json>> {
   const { batchId, itemId } = item
   const ai = services.createAi(item.signal)
-  const outcome = await attempt(services, workflow, item, ai)
+  const outcome = await tryWork(services, workflow, item, ai)
   const { model, ...usage } = ai.used()
   const ended = await saveItem(services.db, { ...item, pageSize: workflow.pageSize }, outcome, usage)
   if (ended === undefined) return { success: false, itemId, message: 'the claim was lost before the save' }
@@ -41,14 +48,15 @@ export async function workOnItem(
   const log = layerLog(workflow, 'execute')
   if (outcome.status === 'failed') log.error('item failed', { batchId, itemId, ...outcome.error })
   else log.info(`item ${outcome.status}`, { batchId, itemId, ...usage })
-  await passOn(services, workflow, item, outcome, ended, { model, usage })
+  const result = storedAs(outcome, item.version, ended, { model, usage })
+  await passOn(services, workflow, item, { nextPage: ended.nextPage, result })
   return { success: outcome.status === 'succeeded', itemId, status: outcome.status, ...problem(outcome) }
 }
 
 const problem = (outcome: Outcome): Record<string, Json> =>
   outcome.status === 'succeeded' ? {} : { error: outcome.error }
 
-async function attempt(
+async function tryWork(
   services: Services,
   workflow: Workflow,
   item: ClaimedItem,
@@ -91,18 +99,13 @@ async function withinLease<T>(
   ])
 }
 
-async function passOn(
-  services: Services,
-  workflow: Workflow,
-  { batchId, itemId, version }: ClaimedItem,
+/** The result as it was stored; null when there is none. */
+function storedAs(
   outcome: Outcome,
-  { nextPage, generatedAt, expiresAt }: Ended,
-  made: { model: string | null; usage: { inputTokens: number; outputTokens: number } },
-): Promise<void> {
-  if (nextPage !== null) {
-    await triggerRuns(services, workflow, [pageRun(batchId, nextPage.page, nextPage.attempt)])
-  }
-  if (outcome.status !== 'succeeded' || generatedAt === null) return
-  const result = { ...made, version, data: outcome.data, generatedAt, expiresAt }
-  await workflow.publish(services, itemId, result)
+  version: string,
+  { generatedAt, expiresAt }: Ended,
+  made: { model: string | null; usage: Usage },
+): Result<Json> | null {
+  if (outcome.status !== 'succeeded' || generatedAt === null) return null
+  return { ...made, version, data: outcome.data, generatedAt, expiresAt }
 }

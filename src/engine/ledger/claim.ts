@@ -2,7 +2,8 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { batchStatuses, itemStatuses } from '../../db/schema.ts'
-import type { Params } from '../../workflows/contract.ts'
+import type { Params, Workflow } from '../../workflows/contract.ts'
+import type { NextPage } from './settle-batch.ts'
 
 /** What the gate says to one delivery of one item's run. */
 export type Claim =
@@ -17,11 +18,9 @@ export type Claim =
   | { outcome: 'superseded' }
   | { outcome: 'unknown' }
 
-export type NextPage = { page: number; attempt: number }
-
 const row = z.object({
   batchStatus: z.enum(batchStatuses),
-  params: z.record(z.string(), z.unknown()),
+  params: z.record(z.string(), z.json()),
   scope: z.string(),
   batchAttempt: z.int(),
   pages: z.int(),
@@ -35,31 +34,29 @@ const row = z.object({
 
 /**
  * The gate. Takes the batch row for share, so that a pause or cancel that has answered is seen, and marks the item
- * `running` with a fencing token and a lease. At a paused batch it leaves the item queued for the run that resuming
- * will start.
+ * `running` with a fencing token and a lease. At a closed gate nothing changes: resuming gives the item a new run.
  */
-export async function claimItem(
+export async function claimItem(...args: Parameters<typeof claimOnce>): Promise<Claim> {
+  const claim = await claimOnce(...args)
+  // It may have waited for the very save that ended the item, and not have seen it.
+  return claim.outcome === 'busy' ? await claimOnce(...args) : claim
+}
+
+async function claimOnce(
   db: Db,
+  workflow: Workflow,
   item: { batchId: string; itemId: string; attempt: number },
   lease: { token: string; seconds: number },
 ): Promise<Claim> {
   const { batchId, itemId, attempt } = item
-  const free = sql`
-    i.batch_id = b.id and i.item_id = ${itemId} and i.attempt = ${attempt}
-    and (i.status = 'queued' or (i.status = 'running' and i.lease_until <= now()))`
   const statement = sql`
-    with batch as (select * from batches where id = ${batchId}::uuid for share),
+    with batch as (select * from batches where id = ${batchId}::uuid and workflow = ${workflow.name} for share),
     claimed as (
       update batch_items i set
         status = 'running', token = ${lease.token}::uuid, lease_until = now() + make_interval(secs => ${lease.seconds}),
-        claims = i.claims + 1, awaiting_run = false, started_at = coalesce(i.started_at, now())
-      from batch b where b.status = 'running' and ${free}
-      returning i.item_id
-    ),
-    parked as (
-      update batch_items i set
-        status = 'queued', token = null, lease_until = null, awaiting_run = true, attempt = i.attempt + 1
-      from batch b where b.status = 'paused' and ${free}
+        claims = i.claims + 1, started_at = coalesce(i.started_at, now())
+      from batch b where b.status = 'running' and i.batch_id = b.id and i.item_id = ${itemId}
+        and i.attempt = ${attempt} and (i.status = 'queued' or (i.status = 'running' and i.lease_until <= now()))
       returning i.item_id
     )
     select

@@ -2,8 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import type { Json, Usage } from '../../workflows/contract.ts'
-import type { NextPage } from './claim.ts'
-import { settleBatch } from './settle-batch.ts'
+import { settleBatch, type NextPage } from './settle-batch.ts'
 
 export type Outcome =
   | { status: 'succeeded'; data: Json; model: string | null; freshForSeconds: number | null }
@@ -34,16 +33,31 @@ type Item = { batchId: string; itemId: string; pageSize: number }
 export const saveItem = (db: Db, item: Item & { token: string }, outcome: Outcome, usage: Usage) =>
   endItem(db, item, outcome, usage, sql`i.status = 'running' and i.token = ${item.token}::uuid`)
 
-/** Ends an item whose run will not come back. Undefined: it has ended, or a live claim or a later attempt has it. */
+/**
+ * Ends an item whose run has died: one that a delivery had claimed or tried, or that belongs to a cancelled batch.
+ * Undefined: it has ended, a later attempt has its own run, or no delivery ever reached it.
+ */
 export const abandonItem = (db: Db, item: Item & { attempt: number }, outcome: Outcome) =>
   endItem(
     db,
     item,
     outcome,
-    { inputTokens: 0, outputTokens: 0 },
-    sql`i.attempt = ${item.attempt}
+    nothing,
+    sql`i.attempt = ${item.attempt} and (i.status = 'running' or (i.status = 'queued' and i.error is not null))`,
+  )
+
+/** Ends an item of a cancelled batch that its cancel could not see yet. Undefined: there was nothing to end. */
+export const dropItem = (db: Db, item: Item) =>
+  endItem(
+    db,
+    item,
+    { status: 'cancelled', error: { name: 'Cancelled', message: 'the batch was cancelled' } },
+    nothing,
+    sql`batch.status = 'cancelled'
       and (i.status = 'queued' or (i.status = 'running' and i.lease_until <= now()))`,
   )
+
+const nothing: Usage = { inputTokens: 0, outputTokens: 0 }
 
 async function endItem(
   db: Db,
@@ -57,7 +71,7 @@ async function endItem(
     with batch as (select * from batches where id = ${batchId}::uuid for update),
     moved as (
       update batch_items i set
-        status = ${outcome.status}, error = ${error}::jsonb, token = null, lease_until = null, awaiting_run = false,
+        status = ${outcome.status}, error = ${error}::jsonb, token = null, lease_until = null,
         input_tokens = i.input_tokens + ${usage.inputTokens}, output_tokens = i.output_tokens + ${usage.outputTokens},
         ended_at = now()
       from batch where i.batch_id = batch.id and i.item_id = ${itemId} and ${ours}

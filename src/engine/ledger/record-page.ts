@@ -2,27 +2,37 @@ import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { batchStatuses } from '../../db/schema.ts'
-import type { Params } from '../../workflows/contract.ts'
+import type { Workflow } from '../../workflows/contract.ts'
 import { needsWork, population, type Selection } from './needs-work.ts'
 
 const positionRow = z.object({
   status: z.enum(batchStatuses),
-  params: z.record(z.string(), z.unknown()),
+  params: z.record(z.string(), z.json()),
   scope: z.string(),
   force: z.boolean(),
+  /** Pages recorded so far. */
   pages: z.int(),
+  /** Id that the page begins after; null: at the start. */
   cursor: z.string().nullable(),
+  /** Items the page may have. */
+  size: z.int(),
 })
 /** Where a page begins and what its rows are chosen by. */
-export type PagePosition = z.output<typeof positionRow> & { params: Params }
+export type PagePosition = z.output<typeof positionRow>
 
-/** Reads what is needed to compose a page. Undefined: there is no such batch. */
-export async function pagePosition(db: Db, batchId: string, page: number): Promise<PagePosition | undefined> {
+/** Reads what is needed to compose a page. Undefined: the workflow has no such batch. */
+export async function pagePosition(
+  db: Db,
+  workflow: Workflow,
+  batchId: string,
+  page: number,
+): Promise<PagePosition | undefined> {
   const statement = sql`
-    select b.status, b.params, b.scope, b.force, b.pages, before.last_id as cursor
+    select b.status, b.params, b.scope, b.force, b.pages, before.last_id as cursor,
+      least(${workflow.pageSize}::int, b.max_outstanding, b.item_limit - b.recorded) as size
     from batches b
     left join batch_pages before on before.batch_id = b.id and before.number = ${page - 1}
-    where b.id = ${batchId}::uuid`
+    where b.id = ${batchId}::uuid and b.workflow = ${workflow.name}`
   const [position] = await queryRows(db, statement, positionRow)
   return position
 }
@@ -37,6 +47,8 @@ const recordedRow = z.object({
 })
 export type RecordedPage = z.output<typeof recordedRow>
 
+type At = { batchId: string; page: number } & Pick<PagePosition, 'cursor' | 'size'>
+
 /**
  * Reads the page after the cursor and records it with its items, in one statement. When the batch has no room for a
  * page, it is marked to wait instead, and its attempt raised: the save that makes room triggers the page under an id
@@ -44,80 +56,82 @@ export type RecordedPage = z.output<typeof recordedRow>
  *
  * Undefined: nothing was recorded, because there is no room, the batch is not running, or another delivery was faster.
  */
-export async function recordPage(
-  db: Db,
-  at: { batchId: string; page: number; cursor: string | null },
-  selection: Selection,
-): Promise<RecordedPage | undefined> {
-  const { batchId, page, cursor } = at
-  const { pageSize } = selection.workflow
-  const after = cursor === null ? sql`true` : sql`p.id > ${cursor}`
+export async function recordPage(db: Db, at: At, selection: Selection): Promise<RecordedPage | undefined> {
+  const { batchId, page } = at
+  const { workflow, scope } = selection
   const statement = sql`
-    with batch as (
-      select *, recorded - succeeded - skipped - failed - cancelled as outstanding,
-        least(${pageSize}::int, max_outstanding) as page_size
-      from batches where id = ${batchId}::uuid and status = 'running' and pages = ${page - 1} and not exhausted
-      for update
-    ),
-    room as (
-      select id, least(page_size, item_limit - recorded) as size from batch
-      where outstanding + page_size <= max_outstanding
-    ),
-    found as (
-      select p.id, p.version, row_number() over (order by p.id) as position
-      from ${population(db, selection)}
-      where exists (select 1 from room) and ${after} and ${needsWork(selection)}
-      order by p.id limit ${pageSize + 1}
-    ),
-    taken as (select found.* from found join room on found.position <= room.size),
-    last as (select id from taken order by position desc limit 1),
-    summary as (
-      select room.id as batch_id,
-        (select count(*) from found) > room.size as more,
-        coalesce((select id::text from last), ${cursor}) as last_id,
-        (select count(*) from taken)::int as n
-      from room
-    ),
+    with ${readPage(db, at, selection)},
+    ${lockBatch(at, workflow)},
     recorded as (
       insert into batch_pages (batch_id, number, last_id, skipped)
-      select s.batch_id, ${page}::int, s.last_id, (${rowsPassed(db, selection, after)}) - s.n from summary s
+      select room.id, ${page}::int, summary.last_id, summary.passed - summary.taken from summary join room on true
       on conflict do nothing
       returning *
     ),
     items as (
       insert into batch_items (batch_id, item_id, workflow, scope, page, version, status)
-      select recorded.batch_id, taken.id::text, ${selection.workflow.name}, ${selection.scope}, ${page}::int,
-        taken.version, 'queued'
+      select recorded.batch_id, taken.id::text, ${workflow.name}, ${scope}, ${page}::int, taken.version, 'queued'
       from taken join recorded on true
       on conflict do nothing
       returning item_id
     ),
-    ${advance(pageSize)}
+    ${advance(workflow.pageSize)}
     select
       to_jsonb(array(select item_id from items)) as ids, recorded.skipped,
       case when advanced.exhausted then null else recorded.last_id end as "nextCursor",
       not advanced.exhausted and not advanced.awaiting_room as "goesOn", batch.attempt
-    from recorded join batch on true join advanced on advanced.page_recorded`
+    from recorded join batch on batch.id = ${batchId}::uuid join advanced on advanced.page_recorded`
   const [recorded] = await queryRows(db, statement, recordedRow)
   return recorded
 }
 
 /**
- * Population rows up to the page's last one, or to the end when the page is the last. Two queries, so that each has
- * plain bounds that an index can use.
+ * CTEs that read the population: the page's rows, whether there are more, and how many rows were passed on the way.
+ * The passed rows are counted by two queries, so that each has plain bounds that an index can use.
  */
-const rowsPassed = (db: Db, selection: Selection, after: SQL) => sql`
-  case when s.more
-    then (select count(*)::int from ${population(db, selection)} where ${after} and p.id <= (select id from last))
-    else (select count(*)::int from ${population(db, selection)} where ${after})
-  end`
+function readPage(db: Db, { cursor, size }: At, selection: Selection): SQL {
+  const after = cursor === null ? sql`true` : sql`p.id > ${cursor}`
+  const rows = population(db, selection)
+  return sql`
+    found as materialized (
+      select p.id, p.version, row_number() over (order by p.id) as position
+      from ${rows} where ${after} and ${needsWork(selection)} order by p.id limit ${size + 1}
+    ),
+    taken as materialized (select * from found where position <= ${size}),
+    last as materialized (select id from taken order by position desc limit 1),
+    summary as materialized (
+      select
+        (select count(*) from found) > ${size} as more,
+        (select count(*) from taken)::int as taken,
+        coalesce((select id::text from last), ${cursor}) as last_id,
+        case when (select count(*) from found) > ${size}
+          then (select count(*)::int from ${rows} where ${after} and p.id <= (select id from last))
+          else (select count(*)::int from ${rows} where ${after})
+        end as passed
+    )`
+}
 
-/** Moves the batch past the page, closes it when nothing is left, or marks it to wait for room. */
+/**
+ * CTEs that lock the batch, only after the population has been read: a slow population must hold up neither claims
+ * nor a pause. `room` is empty when a page would exceed what may be outstanding.
+ */
+const lockBatch = ({ batchId, page }: At, { pageSize }: Workflow) => sql`
+  batch as (
+    select *, recorded - succeeded - skipped - failed - cancelled as outstanding from batches
+    where id = ${batchId}::uuid and status = 'running' and pages = ${page - 1} and not exhausted
+      and (select taken from summary) is not null
+    for update
+  ),
+  room as (
+    select id from batch where outstanding + least(${pageSize}::int, max_outstanding) <= max_outstanding
+  )`
+
+/** CTEs that move the batch past the page, close it when nothing is left, or mark it to wait for room. */
 const advance = (pageSize: number) => sql`
   progress as materialized (
-    select batch.id, recorded.batch_id is not null as page_recorded, coalesce(s.more, true) as more,
+    select batch.id, recorded.batch_id is not null as page_recorded, summary.more,
       (select count(*) from items)::int as n
-    from batch left join recorded on true left join summary s on true
+    from batch join summary on true left join recorded on true
   ),
   advanced as (
     update batches b set

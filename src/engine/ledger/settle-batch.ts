@@ -1,5 +1,8 @@
 import { sql, type SQL } from 'drizzle-orm'
 
+/** A page to trigger, with the batch's attempt. */
+export type NextPage = { page: number; attempt: number }
+
 /** Items of the batch row `b` that are neither ended nor cancelled, after `ended` more of them ended. */
 const outstanding = (ended: SQL) =>
   sql`(b.recorded - b.succeeded - b.skipped - b.failed - b.cancelled - ${ended})`

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { batchStatuses, itemStatuses } from '../../db/schema.ts'
+import { limitSchema } from '../../engine/start.ts'
 
 /** What the admin API takes. Unknown fields are refused, so that a misspelt `limit` starts nothing. */
 
@@ -29,7 +30,7 @@ export const itemQuery = z.strictObject({
 export const startBody = z.strictObject({
   dryRun: z.boolean().default(false),
   force: z.boolean().default(false),
-  limit: z.int().min(1).max(1_000_000_000).nullable().default(null),
+  limit: limitSchema.nullable().default(null),
   params: z.record(z.string(), z.unknown()).default({}),
 })
 

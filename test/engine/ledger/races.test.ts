@@ -1,14 +1,17 @@
 import { sql } from 'drizzle-orm'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, inject, test } from 'vitest'
 import type { Db } from '../../../src/db/client.ts'
+import { users } from '../../../src/db/schema.ts'
 import { beginBatch } from '../../../src/engine/ledger/begin-batch.ts'
 import { claimItem } from '../../../src/engine/ledger/claim.ts'
-import { cancelBatch, pauseBatch, resumeBatch } from '../../../src/engine/ledger/control.ts'
+import { cancelBatch } from '../../../src/engine/ledger/cancel-batch.ts'
 import { abandonItem, saveItem, type Outcome } from '../../../src/engine/ledger/end-item.ts'
 import { openBatch } from '../../../src/engine/ledger/open-batch.ts'
+import { pauseBatch } from '../../../src/engine/ledger/pause-batch.ts'
 import { makePlan } from '../../../src/engine/ledger/plan.ts'
 import { recordPage } from '../../../src/engine/ledger/record-page.ts'
 import { releaseItem } from '../../../src/engine/ledger/release-item.ts'
+import { resumeBatch } from '../../../src/engine/ledger/resume-batch.ts'
 import { insertUsers, userId } from '../../support/population.ts'
 import { resetEverything, rounds } from '../../support/rounds.ts'
 import { toyWorkflow } from '../../support/toy.ts'
@@ -39,12 +42,12 @@ async function runningBatch(db: Db, users: number): Promise<string> {
   await insertUsers(db, users)
   const { batch } = await openBatch(db, newBatch('one'))
   await beginBatch(db, batch.id, await makePlan(db, 'one', { ...selection, limit: null }))
-  await recordPage(db, { batchId: batch.id, page: 1, cursor: null }, selection)
+  await recordPage(db, { batchId: batch.id, page: 1, cursor: null, size: 100 }, selection)
   return batch.id
 }
 
 const claim = (db: Db, batchId: string, itemId: string, attempt = 1) =>
-  claimItem(db, { batchId, itemId, attempt }, { token: crypto.randomUUID(), seconds: 60 })
+  claimItem(db, workflow, { batchId, itemId, attempt }, { token: crypto.randomUUID(), seconds: 60 })
 
 async function workOn(db: Db, batchId: string, itemId: string, outcome = done): Promise<void> {
   const claimed = await claim(db, batchId, itemId)
@@ -80,7 +83,7 @@ describe('at the same time', () => {
     const { batch } = await openBatch(db, newBatch('one'))
     await beginBatch(db, batch.id, await makePlan(db, 'one', { ...selection, limit: null }))
     const recorded = await times(10, () =>
-      recordPage(db, { batchId: batch.id, page: 1, cursor: null }, selection),
+      recordPage(db, { batchId: batch.id, page: 1, cursor: null, size: 100 }, selection),
     )
     expect(recorded.filter((page) => page !== undefined).length).toBe(1)
     expect(await audit(db, batch.id)).toMatchObject({ recorded: 100, items: 100 })
@@ -131,7 +134,7 @@ describe('at the same time', () => {
     const ends: Promise<void>[] = []
     let cursor: string | null = null
     for (let page = 1; page <= 40; page += 1) {
-      const recorded = await recordPage(db, { batchId: batch.id, page, cursor }, small)
+      const recorded = await recordPage(db, { batchId: batch.id, page, cursor, size: 5 }, small)
       cursor = recorded?.nextCursor ?? cursor
       for (const itemId of recorded?.ids ?? []) ends.push(workOn(db, batch.id, itemId))
     }
@@ -199,4 +202,48 @@ describe('at the same time', () => {
     expect(counts.itemsCancelled).toBe(counts.cancelled)
     expect(Number(counts.succeeded) + Number(counts.cancelled)).toBe(100)
   })
+
+  test('a cancel and the record of a page leave no item behind', async () => {
+    const { db } = services
+    await insertUsers(db, 50)
+    for (let round = 0; round < 20; round += 1) {
+      const { batch } = await openBatch(db, newBatch(`round ${round}`))
+      await beginBatch(db, batch.id, await makePlan(db, `round ${round}`, { ...selection, limit: null }))
+      const [, cancelled] = await Promise.all([
+        recordPage(db, { batchId: batch.id, page: 1, cursor: null, size: 100 }, selection),
+        cancelBatch(db, batch.id),
+      ])
+      expect(cancelled).toBe(true)
+      const counts = await audit(db, batch.id)
+      expect(counts.itemsCancelled).toBe(counts.items)
+      expect(counts.cancelled).toBe(counts.recorded)
+    }
+  })
+
+  // On PGlite a pause would wait for any statement.
+  test.runIf(inject('postgres') === 'PostgreSQL')(
+    'a slow population holds up no pause and no claim',
+    async () => {
+      const { db } = services
+      const slow = toyWorkflow(() => Promise.resolve({ text: '' }), {
+        pageSize: 100,
+        population: (tools) =>
+          tools.db
+            .select({ id: users.id, version: sql<string>`'1'`.as('version') })
+            .from(users)
+            .where(sql`pg_sleep(0.02) is not null`),
+      })
+      const batchId = await runningBatch(db, 150)
+      const reading = recordPage(
+        db,
+        { batchId, page: 2, cursor: userId(100), size: 100 },
+        { ...selection, workflow: slow },
+      )
+      const answered = await Promise.all([claim(db, batchId, userId(1)), pauseBatch(db, batchId, null)])
+      const first = await Promise.race([reading.then(() => 'page'), Promise.resolve('pause')])
+      expect([answered[0].outcome, answered[1], first]).toEqual(['claimed', true, 'pause'])
+      expect(await reading).toBeUndefined()
+      expect(await audit(db, batchId)).toMatchObject({ status: 'paused', recorded: 100 })
+    },
+  )
 })

@@ -1,17 +1,14 @@
 import { describeError } from '../errors.ts'
 import type { Workflow } from '../workflows/contract.ts'
-import { cancelBatch, pauseBatch, resumeBatch } from './ledger/control.ts'
+import { pauseBatch } from './ledger/pause-batch.ts'
+import { resumeBatch } from './ledger/resume-batch.ts'
 import type { Services } from './services.ts'
 import { pageRun, triggerRuns } from './trigger.ts'
 
-/** Stops new items from starting. False: the batch was not running. */
-export const pause = ({ db }: Services, _workflow: Workflow, batchId: string): Promise<boolean> =>
-  pauseBatch(db, batchId, null)
-
 /**
- * Lets a paused batch go on. False: it was not paused.
+ * Lets a paused batch go on, or triggers again whatever a running one still has to do. False: it is neither.
  *
- * @throws Error when QStash cannot be reached; the batch is then paused again.
+ * @throws Error when QStash cannot be reached; the batch is then paused.
  */
 export async function resume(services: Services, workflow: Workflow, batchId: string): Promise<boolean> {
   const next = await resumeBatch(services.db, batchId)
@@ -25,7 +22,3 @@ export async function resume(services: Services, workflow: Workflow, batchId: st
   }
   return true
 }
-
-/** Ends a batch: queued items are cancelled, running ones finish. False: the batch was not active. */
-export const cancel = ({ db }: Services, _workflow: Workflow, batchId: string): Promise<boolean> =>
-  cancelBatch(db, batchId)

@@ -1,0 +1,30 @@
+import { insertUsers } from './population.ts'
+import { qstashThatIsDown, rounds } from './rounds.ts'
+import { toyWorkflow } from './toy.ts'
+
+/** A batch over this many users that was started and not delivered yet, with work that notes whom it worked on. */
+export async function started(count: number, options: Parameters<typeof toyWorkflow>[1] = {}) {
+  const worked: string[] = []
+  const toy = toyWorkflow((_, id) => {
+    worked.push(id)
+    return Promise.resolve({ text: id })
+  }, options)
+  const app = rounds([toy])
+  await insertUsers(app.services.db, count)
+  const { id } = await app.start('toy')
+  return {
+    ...app,
+    toy,
+    id,
+    worked,
+    /** The same deployment while it cannot reach QStash. */
+    cutOff: rounds([toy], { QSTASH_URL: qstashThatIsDown }),
+    act: (action: string) => app.call('POST', `/api/admin/batches/${id}/${action}`),
+    now: () => app.batch(id),
+    /** Sends a run that QStash does not know of yet, as a delivery from long ago would come. */
+    send: async (segment: string, payload: Record<string, unknown>) => {
+      const url = `https://rounds.test/api/workflows/toy/${segment}`
+      await app.services.qstash.trigger({ url, body: { batchId: id, ...payload } })
+    },
+  }
+}
