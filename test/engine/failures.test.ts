@@ -111,6 +111,20 @@ describe('a run that fails for good', () => {
     expect(worked.length).toBe(60)
   })
 
+  test('of layer 2 because QStash refuses some of its messages pauses the batch and says so', async () => {
+    const { deliver, now, worked } = await started(50, {
+      layers: {
+        process: { retries: 3, retryDelay: '0', flowControl: { parallelism: 1, rate: 1 } },
+        paginate: { retries: 3, retryDelay: '0', flowControl: { parallelism: 1, rate: 1 } },
+        // Beyond the plan's quota.
+        execute: { retries: 1_000_000, retryDelay: '0', flowControl: { parallelism: 1, rate: 1 } },
+      },
+    })
+    await deliver()
+    expect(await now()).toMatchObject({ status: 'paused', reason: expect.stringContaining('refused') })
+    expect(worked).toEqual([])
+  })
+
   test('of a chunk pauses the batch, and resuming works on just its items', async () => {
     const { deliver, now, act, worked } = await started(50)
     await deliver({ fate: losing(isChunk) })

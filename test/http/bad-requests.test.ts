@@ -21,7 +21,7 @@ describe('a start that does not fit', () => {
     ['a limit of nothing', { limit: 0 }, 'limit'],
     ['a negative limit', { limit: -1 }, 'limit'],
     ['half an item', { limit: 1.5 }, 'limit'],
-    ['a limit beyond every population', { limit: 1_000_000_001 }, 'limit'],
+    ['a limit beyond every population', { limit: 2 ** 31 }, 'limit'],
     ['params that are a list', { params: [] }, 'params'],
     ['a param of the wrong type', { params: { paidOnly: 'yes' } }, 'paidOnly'],
     ['a field that does not exist', { dryrun: true }, ''],

@@ -10,7 +10,7 @@ export type Delivery = {
 }
 
 /** One of the three layers, for every workflow. */
-export type Layer<Payload> = {
+export type Layer<Payload extends { batchId?: string | undefined }> = {
   payload(workflow: Workflow): z.ZodType<Payload>
   /** The layer's one step. Runs again when its delivery is repeated; what it returns is the run's result. */
   run(
@@ -19,6 +19,11 @@ export type Layer<Payload> = {
     payload: Payload,
     delivery: Delivery,
   ): Promise<Record<string, Json>>
-  /** The run has failed for good: leaves the ledger such that nothing waits for it. */
-  failed(services: Services, workflow: Workflow, payload: Payload, reason: string): Promise<void>
+  /** A run for one of the workflow's batches has failed for good: leaves the ledger such that nothing waits for it. */
+  failed(
+    services: Services,
+    workflow: Workflow,
+    payload: Payload & { batchId: string },
+    reason: string,
+  ): Promise<void>
 }

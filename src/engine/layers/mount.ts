@@ -3,8 +3,10 @@ import { serve, type WorkflowBindings } from '@upstash/workflow/hono'
 import { Hono } from 'hono'
 import type { LayerName, Workflow } from '../../workflows/contract.ts'
 import type { AppEnv } from '../app-env.ts'
+import { findBatch } from '../ledger/read-batches.ts'
 import { layerLog } from '../log.ts'
 import { layerLabel, layerPath } from '../names.ts'
+import type { Services } from '../services.ts'
 import { executeLayer } from './execute.ts'
 import type { Layer } from './layer.ts'
 import { paginateLayer } from './paginate.ts'
@@ -24,7 +26,7 @@ export function mountWorkflows(workflows: readonly Workflow[]): Hono<AppEnv> {
   return app
 }
 
-function mountLayer<Payload>(
+function mountLayer<Payload extends { batchId?: string | undefined }>(
   app: Hono<AppEnv>,
   workflow: Workflow,
   name: LayerName,
@@ -52,12 +54,27 @@ function mountLayer<Payload>(
         receiver: undefined,
         async failureFunction({ context, failResponse }) {
           const payload = schema.safeParse(context.requestPayload)
-          layerLog(workflow, name).error('run failed', { run: context.workflowRunId, reason: failResponse })
-          if (payload.success)
-            await layer.failed(services, workflow, payload.data, failResponse.slice(0, 1000))
+          const reason = failResponse.slice(0, 500)
+          layerLog(workflow, name).error('run failed', { run: context.workflowRunId, reason })
+          if (payload.success) await fail(layer, services, workflow, payload.data, reason)
         },
       },
     )
     return await handle(c)
   })
+}
+
+/** Hands a failed run to its layer, unless it was for no batch of the workflow. */
+async function fail<Payload extends { batchId?: string | undefined }>(
+  layer: Layer<Payload>,
+  services: Services,
+  workflow: Workflow,
+  payload: Payload,
+  reason: string,
+): Promise<void> {
+  const { batchId } = payload
+  if (batchId === undefined) return
+  const batch = await findBatch(services.db, batchId)
+  if (batch?.workflow !== workflow.name) return
+  await layer.failed(services, workflow, { ...payload, batchId }, reason)
 }

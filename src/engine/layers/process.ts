@@ -37,7 +37,6 @@ export const processLayer: Layer<Payload> = {
   },
 
   async failed({ db }, _workflow, { batchId }, reason) {
-    if (batchId === undefined) return
     await failBatch(db, batchId, reason)
     const batch = await findBatch(db, batchId)
     // It began, but nobody may have been told to read its first page.
