@@ -2,7 +2,10 @@ import { z } from 'zod'
 import { unavailable } from './errors.ts'
 
 const url = z.url({ protocol: /^https?$/ }).transform((value) => value.replace(/\/+$/, ''))
-const origin = url.refine((text) => URL.parse(text)?.origin === text, 'is not an origin such as https://host')
+const origin = z
+  .url({ protocol: /^https?$/ })
+  .refine((text) => `${URL.parse(text)?.pathname}${URL.parse(text)?.search}` === '/', 'is not https://host')
+  .transform((text) => URL.parse(text)?.origin ?? text)
 const secret = z.string().min(1)
 const postgresUrl = z.string().refine((text) => {
   const parsed = URL.parse(text)

@@ -6,6 +6,8 @@ type Fields = Record<string, string | number | boolean | null | undefined>
 const line = (prefix: string, message: string, fields: Fields) =>
   `[${prefix}] ${message} ${JSON.stringify(fields)}`
 
+export type LayerLog = ReturnType<typeof layerLog>
+
 /** Log lines of one layer: `[agent-welcome:generate] item succeeded {"batchId":…}`. */
 export function layerLog(workflow: Workflow, layer: LayerName) {
   const prefix = `${workflow.name}:${layerLabel(workflow, layer)}`

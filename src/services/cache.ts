@@ -3,6 +3,9 @@ import type { Env } from '../env.ts'
 import { describeError } from '../errors.ts'
 import type { Cache } from '../workflows/contract.ts'
 
+/** A reader waits no longer for what is only a cache. */
+const timeoutMs = 2000
+
 /** The cache over Upstash Redis; values are JSON. */
 export function createCache(env: Env): Cache {
   const redis = new Redis({
@@ -10,7 +13,7 @@ export function createCache(env: Env): Cache {
     token: env.UPSTASH_REDIS_REST_TOKEN,
     enableTelemetry: false,
     retry: false,
-    signal: () => AbortSignal.timeout(5000),
+    signal: () => AbortSignal.timeout(timeoutMs),
   })
   return {
     get: (key) => answered(redis.get(key)),

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { toEnvFile } from './env-file.ts'
 
@@ -81,10 +81,22 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   return { url, pid: child.pid ?? 0, output, follow: (listener) => follow(child, listener), ended, stop }
 }
 
+/** Ends the whole process group when the process that started it is gone, however that one ended. */
+const guarded = `
+  (while kill -0 "$1" 2>/dev/null; do sleep 1; done; rm -rf "$2"; kill -KILL 0) &
+  shift 2
+  exec "$@"`
+
 const spawnWrangler = (port: number, envFile: string, root: string) =>
   spawn(
-    join(thisProject, 'node_modules/.bin/wrangler'),
+    'sh',
     [
+      '-c',
+      guarded,
+      'sh',
+      String(process.pid),
+      dirname(envFile),
+      join(thisProject, 'node_modules/.bin/wrangler'),
       'dev',
       ...listening(port),
       '--env-file',

@@ -1,17 +1,18 @@
-import type { WorkflowContext } from '@upstash/workflow'
+import { WorkflowMiddleware, type WorkflowContext } from '@upstash/workflow'
 import { serve, type WorkflowBindings } from '@upstash/workflow/hono'
 import { Hono } from 'hono'
+import { describeError } from '../../errors.ts'
 import type { LayerName, Workflow } from '../../workflows/contract.ts'
 import type { AppEnv } from '../app-env.ts'
 import { findBatch } from '../ledger/read-batches.ts'
-import { layerLog } from '../log.ts'
+import { layerLog, type LayerLog } from '../log.ts'
 import { layerLabel, layerPath } from '../names.ts'
 import type { Services } from '../services.ts'
 import { executeLayer } from './execute.ts'
 import type { Layer } from './layer.ts'
 import { paginateLayer } from './paginate.ts'
 import { processLayer } from './process.ts'
-import { parsePayload, step } from './step.ts'
+import { described, parsePayload, step } from './step.ts'
 import { verifySignature } from './verify-signature.ts'
 
 /** The three layers of every workflow, each as one route that only QStash may call. */
@@ -36,13 +37,17 @@ function mountLayer<Payload extends { batchId?: string | undefined }>(
   const stepName = layerLabel(workflow, name)
   const schema = layer.payload(workflow)
 
+  const log = layerLog(workflow, name)
+
   app.post(path, async (c) => {
     const { services } = c.var
     const { env } = services
     const handle = serve<unknown, WorkflowBindings, AppEnv['Variables']>(
       async (context: WorkflowContext) => {
-        const payload = parsePayload(schema, context.requestPayload)
-        const { workflowRunId, retried } = context
+        const { workflowRunId, retried, requestPayload } = context
+        const payload = parsePayload(schema, requestPayload, (reason) =>
+          log.error('run refused', { run: workflowRunId, reason }),
+        )
         return await step(context, workflow, stepName, () =>
           layer.run(services, workflow, payload, { workflowRunId, retried }),
         )
@@ -52,17 +57,29 @@ function mountLayer<Payload extends { batchId?: string | undefined }>(
         url: env.APP_URL + path,
         // The signature has been verified by the middleware, with the URL.
         receiver: undefined,
+        middlewares: [logging(log)],
         async failureFunction({ context, failResponse }) {
           const payload = schema.safeParse(context.requestPayload)
           const reason = failResponse.slice(0, 500)
-          layerLog(workflow, name).error('run failed', { run: context.workflowRunId, reason })
-          if (payload.success) await fail(layer, services, workflow, payload.data, reason)
+          log.error('run failed', { run: context.workflowRunId, reason })
+          if (payload.success) await described(() => fail(layer, services, workflow, payload.data, reason))
         },
       },
     )
     return await handle(c)
   })
 }
+
+/** What the SDK has to say, in our own log lines. */
+const logging = (log: LayerLog) =>
+  new WorkflowMiddleware({
+    name: 'log',
+    callbacks: {
+      onError: ({ workflowRunId, error }) =>
+        log.error('delivery failed', { run: workflowRunId, ...describeError(error) }),
+      onWarning: ({ workflowRunId, warning }) => log.info(warning, { run: workflowRunId }),
+    },
+  })
 
 /** Hands a failed run to its layer, unless it was for no batch of the workflow. */
 async function fail<Payload extends { batchId?: string | undefined }>(

@@ -4,35 +4,43 @@ import { isStorable } from '../../db/json.ts'
 import { describeError, PermanentError } from '../../errors.ts'
 import type { Json, Workflow } from '../../workflows/contract.ts'
 
-/**
- * Runs a step of a layer; a permanent error ends the run without another delivery. What the SDK passes on to QStash is
- * only an error's description.
- */
+/** Runs a step of a layer; a permanent error ends the run without another delivery. */
 export const step = <T extends Record<string, Json>>(
   context: WorkflowContext,
   workflow: Workflow,
   name: string,
   work: () => Promise<T>,
-): Promise<T> =>
-  context.run(`${workflow.name}:${name}`, async () => {
-    try {
-      return await work()
-    } catch (error) {
-      if (error instanceof WorkflowAbort) throw error
-      const { name, message } = describeError(error)
-      if (error instanceof PermanentError) throw new WorkflowNonRetryableError(message)
-      throw Object.assign(new Error(message), { name })
-    }
-  })
+): Promise<T> => context.run(`${workflow.name}:${name}`, () => described(work))
+
+/** Lets only an error's description out: what the SDK is thrown, it passes on to QStash and logs. */
+export async function described<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof WorkflowAbort) throw error
+    const { name, message } = describeError(error)
+    if (error instanceof PermanentError) throw new WorkflowNonRetryableError(message)
+    throw Object.assign(new Error(message), { name })
+  }
+}
 
 /**
  * Parses a run's payload.
  *
- * @throws WorkflowNonRetryableError that says what is wrong: the run goes straight to the dead letter queue.
+ * @param onRefused is told what is wrong.
+ * @throws WorkflowNonRetryableError that says the same: the run goes straight to the dead letter queue.
  */
-export function parsePayload<Schema extends z.ZodType>(schema: Schema, payload: unknown): z.output<Schema> {
+export function parsePayload<Schema extends z.ZodType>(
+  schema: Schema,
+  payload: unknown,
+  onRefused: (reason: string) => void,
+): z.output<Schema> {
+  const refuse = (reason: string) => {
+    onRefused(reason)
+    return new WorkflowNonRetryableError(reason)
+  }
   if (!isStorable(payload)) {
-    throw new WorkflowNonRetryableError('the payload holds a character that cannot be stored')
+    throw refuse('the payload holds a character that cannot be stored')
   }
   const parsed = schema.safeParse(payload === undefined || payload === '' ? {} : payload)
   if (parsed.success) return parsed.data
@@ -40,5 +48,5 @@ export function parsePayload<Schema extends z.ZodType>(schema: Schema, payload: 
     issue.code === 'invalid_union' ? issue.errors.flat() : [issue],
   )
   const told = issues.map(({ path, message }) => `${path.join('.') || 'payload'}: ${message}`)
-  throw new WorkflowNonRetryableError(`the payload does not fit: ${told.join('; ')}`)
+  throw refuse(`the payload does not fit: ${told.join('; ')}`)
 }

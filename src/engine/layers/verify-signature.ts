@@ -12,7 +12,7 @@ export const verifySignature: MiddlewareHandler<AppEnv> = async (c, next) => {
   const { env } = c.var.services
   const { pathname, search } = new URL(c.req.url)
   const signature = c.req.header('upstash-signature')
-  if (signature === undefined) throw unauthorized('it has no signature')
+  if (signature === undefined) throw unauthorized(pathname, 'it has no signature')
   const body = await c.req.text()
   const receiver = new Receiver({
     currentSigningKey: env.QSTASH_CURRENT_SIGNING_KEY,
@@ -21,11 +21,14 @@ export const verifySignature: MiddlewareHandler<AppEnv> = async (c, next) => {
   try {
     await receiver.verify({ signature, body, url: env.APP_URL + pathname + search })
   } catch (error) {
-    throw unauthorized(describeError(error).message)
+    throw unauthorized(pathname, describeError(error).message)
   }
   c.req.raw = new Request(c.req.raw, { method: c.req.raw.method, body })
   await next()
 }
 
-const unauthorized = (reason: string) =>
-  new HttpError(401, 'unauthorized', `not signed by QStash for this URL and body: ${reason}`)
+/** Logged, because a wrong key or APP_URL shows nowhere else: QStash's reports of it are refused as well. */
+function unauthorized(path: string, reason: string): HttpError {
+  console.error(`[signature] refused ${JSON.stringify({ path, reason })}`)
+  return new HttpError(401, 'unauthorized', `not signed by QStash for this URL and body: ${reason}`)
+}

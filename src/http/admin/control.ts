@@ -13,11 +13,19 @@ import { batchResource } from './resources.ts'
 
 type Batch = { id: string; workflow: string }
 
-/** What an operator may do to a batch, and the status it then has. `act` is false when its status does not allow it. */
+/** What an operator may do to a batch, and the status it then has. `act` is false when the batch is not as it should be. */
 const actions = {
-  pause: { target: 'paused', act: ({ db }: Services, { id }: Batch) => pauseBatch(db, id, null) },
-  resume: { target: 'running', act: resumeOf },
-  cancel: { target: 'cancelled', act: ({ db }: Services, { id }: Batch) => cancelBatch(db, id) },
+  pause: {
+    target: 'paused',
+    done: 'paused',
+    act: ({ db }: Services, { id }: Batch) => pauseBatch(db, id, null),
+  },
+  resume: { target: 'running', done: 'resumed', act: resumeOf },
+  cancel: {
+    target: 'cancelled',
+    done: 'cancelled',
+    act: ({ db }: Services, { id }: Batch) => cancelBatch(db, id),
+  },
 } as const
 
 async function resumeOf(services: Services, batch: Batch, workflows: readonly Workflow[]): Promise<boolean> {
@@ -37,11 +45,11 @@ export async function control(
   const before = await findBatch(services.db, id)
   if (before === undefined) throw notFound(`batch ${id}`)
 
-  const { act, target } = actions[action]
-  const done = await act(services, before, workflows)
+  const { act, target, done } = actions[action]
+  const acted = await act(services, before, workflows)
   const after = (await findBatch(services.db, id)) ?? before
-  if (!done && after.status !== target) {
-    throw conflict(`a batch that is ${after.status} cannot be ${target}`, { status: after.status })
+  if (!acted && after.status !== target) {
+    throw conflict(`a batch that is ${after.status} cannot be ${done}`, { status: after.status })
   }
   return c.json(batchResource(after))
 }

@@ -97,17 +97,22 @@ describe('at the same time', () => {
     expect(claims.filter(({ outcome }) => outcome === 'busy').length).toBe(19)
   })
 
-  test('twenty saves of an item count it once', async () => {
+  test.each([
+    ['twenty saves', () => false],
+    ['ten saves and ten ends by its failed run', (n: number) => n % 2 === 1],
+  ])('%s of an item end it once', async (_, isAbandoned) => {
     const { db } = services
     const batchId = await runningBatch(db, 2)
     const claimed = await claim(db, batchId, userId(1))
     if (claimed.outcome !== 'claimed') throw new Error(claimed.outcome)
     const item = { batchId, itemId: userId(1), token: claimed.token, attempt: 1, pageSize: 100 }
     const ends = await times(20, (n) =>
-      n % 2 === 0 ? saveItem(db, item, done, nothingUsed) : abandonItem(db, item, failed),
+      isAbandoned(n) ? abandonItem(db, item, failed) : saveItem(db, item, done, nothingUsed),
     )
     expect(ends.filter((end) => end !== undefined).length).toBe(1)
-    expect(await audit(db, batchId)).toMatchObject({ succeeded: 1, failed: 0, itemsSucceeded: 1 })
+    const { succeeded, itemsSucceeded, itemsFailed, results } = await audit(db, batchId)
+    expect(Number(itemsSucceeded) + Number(itemsFailed)).toBe(1)
+    expect([itemsSucceeded, results]).toEqual([succeeded, succeeded])
   })
 
   test('a hundred items end, and exactly one of them closes the batch', async () => {

@@ -10,14 +10,14 @@ Usage: npm run qstash -- [options]
   --help             show this text
 `
 
-function fail(message: string): never {
+function fail(message: string, code = 1): never {
   console.error(`qstash: ${message}`)
-  process.exit(1)
+  process.exit(code)
 }
 
 function numberOption(name: string, text: string, isValid: (value: number) => boolean): number {
   const value = Number(text)
-  if (text.trim() === '' || !isValid(value)) fail(`--${name} has no valid value: "${text}" (see --help)`)
+  if (text.trim() === '' || !isValid(value)) fail(`--${name} has no valid value: "${text}" (see --help)`, 2)
   return value
 }
 
@@ -32,7 +32,7 @@ function readOptions() {
     })
     return values
   } catch (error) {
-    return fail(`${error instanceof Error ? error.message : String(error)} (see --help)`)
+    return fail(`${error instanceof Error ? error.message : String(error)} (see --help)`, 2)
   }
 }
 
