@@ -1,5 +1,5 @@
-import { neon, neonConfig } from '@neondatabase/serverless'
-import type { SQL } from 'drizzle-orm'
+import { neon, neonConfig, NeonDbError } from '@neondatabase/serverless'
+import { DrizzleQueryError, type SQL } from 'drizzle-orm'
 import { drizzle, type NeonHttpDatabase } from 'drizzle-orm/neon-http'
 import type { z } from 'zod'
 import * as schema from './schema.ts'
@@ -48,3 +48,7 @@ export async function transact(db: Db, first: SQL, second: SQL): Promise<[unknow
   const [one, two] = await db.batch([db.execute(first), db.execute(second)])
   return [one.rows, two.rows]
 }
+
+/** Postgres could not read a text as what it was compared with: an id that should be a number, a UUID. */
+export const isMalformedText = (error: unknown) =>
+  error instanceof DrizzleQueryError && error.cause instanceof NeonDbError && error.cause.code === '22P02'

@@ -1,6 +1,5 @@
-import { NeonDbError } from '@neondatabase/serverless'
-import { DrizzleQueryError } from 'drizzle-orm'
 import { Hono, type Context } from 'hono'
+import { isMalformedText } from '../db/client.ts'
 import { isStorable } from '../db/json.ts'
 import type { AppEnv } from '../engine/app-env.ts'
 import { currentVersion, storedResult } from '../engine/ledger/results.ts'
@@ -65,10 +64,6 @@ async function fromDatabase({ db }: Services, workflow: Workflow, read: Reader<J
     throw error
   }
 }
-
-/** Postgres could not read the id as what the population's ids are: a number, a UUID. */
-const isMalformedText = (error: unknown) =>
-  error instanceof DrizzleQueryError && error.cause instanceof NeonDbError && error.cause.code === '22P02'
 
 async function fromCache(
   services: Services,
