@@ -31,16 +31,19 @@ export const conflict = (message: string, details?: unknown) =>
 export const unavailable = (message: string, details?: unknown) =>
   new HttpError(503, 'unavailable', message, details)
 
+/** A text that fits into a log line and that Postgres can store. */
+export const presentable = (text: string): string => text.replaceAll('\0', '').slice(0, 1000).toWellFormed()
+
 /**
  * Name and message of whatever was thrown, safe to log, store and pass on: never a stack, nor a statement with its
  * parameters, which may hold anything.
  */
 export function describeError(error: unknown): { name: string; message: string } {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error) }
+  if (!(error instanceof Error)) return { name: 'Error', message: presentable(String(error)) }
   if (error instanceof DrizzleQueryError) {
     const { message } = describeError(error.cause)
     return { name: 'DatabaseError', message: `the database did not take a statement: ${message}` }
   }
   const cause = error.cause instanceof Error ? `: ${describeError(error.cause).message}` : ''
-  return { name: error.name, message: `${error.message}${cause}`.slice(0, 1000) }
+  return { name: presentable(error.name), message: presentable(`${error.message}${cause}`) }
 }

@@ -43,17 +43,21 @@ async function readResult(
   if (own !== null) return own
   if (cached !== null && (version === null || cached.version === version)) return cached.data
 
-  const stored = await storedResult(db, workflow, workflow.scope(workflow.params.parse({})), id)
+  const scope = defaultScope(workflow)
+  const stored = await storedResult(db, workflow, scope, id)
   if (stored === null) return read.empty
   if (stored.generatedAt !== cached?.generatedAt) {
     background.waitUntil(
       workflow
-        .publish({ cache: services.cache }, id, stored)
+        .publish({ cache: services.cache, scope }, id, stored)
         .catch((error: unknown) => reportCache(workflow, error)),
     )
   }
   return stored.data
 }
+
+/** What readers see: the results of a batch that is started without params. */
+const defaultScope = (workflow: Workflow) => workflow.scope(workflow.params.parse({}))
 
 /** The owner's own text, and the version of the item's input. */
 async function fromDatabase({ db }: Services, workflow: Workflow, read: Reader<Json>, id: string) {
@@ -72,7 +76,7 @@ async function fromCache(
   id: string,
 ): Promise<Result<Json> | null> {
   try {
-    return await read.cached({ cache: services.cache }, id)
+    return await read.cached({ cache: services.cache, scope: defaultScope(workflow) }, id)
   } catch (error) {
     reportCache(workflow, error)
     return null

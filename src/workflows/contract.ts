@@ -79,6 +79,9 @@ export type WorkTools<P> = {
   signal: AbortSignal
 }
 
+/** The cache, and the scope that a result belongs to. */
+export type CacheTools = { cache: Cache; scope: string }
+
 /** Serves an item's result over HTTP: the owner's own text, else the generated one, else `empty`. */
 export type Reader<Data> = {
   /** Has one path parameter, the item's id: `/api/agents/:agentId/welcome`. */
@@ -87,7 +90,7 @@ export type Reader<Data> = {
   /** The owner's own text (null: there is none), or undefined when no such item exists. */
   own(tools: { db: Db }, id: string): Promise<Data | null | undefined>
   /** The cached result, or null on a miss or a broken entry. */
-  cached(tools: { cache: Cache }, id: string): Promise<Result<Data> | null>
+  cached(tools: CacheTools, id: string): Promise<Result<Data> | null>
 }
 
 export const layerNames = ['process', 'paginate', 'execute'] as const
@@ -131,7 +134,7 @@ type Options<P, Data extends Json> = {
   /** Keeps the results of different params apart (a campaign, a month). */
   scope(params: P): string
   /** Puts a stored result where readers look. Idempotent: it may run again. */
-  publish(tools: { cache: Cache }, id: string, result: Result<Data>): Promise<void>
+  publish(tools: CacheTools, id: string, result: Result<Data>): Promise<void>
   /** Population rows read at once, 1 to 100. */
   pageSize: number
   /** Items that one layer-2 run triggers, 1 to 100. */

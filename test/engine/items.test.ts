@@ -1,16 +1,12 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import { PermanentError } from '../../src/errors.ts'
 import type { Fate, PendingDelivery } from '../support/deliveries.ts'
 import { insertUsers, userId } from '../support/population.ts'
-import { local, resetEverything, rounds } from '../support/rounds.ts'
+import { resetEverything, rounds } from '../support/rounds.ts'
 import { toyWorkflow } from '../support/toy.ts'
 
 beforeEach(resetEverything)
-
-/** The run's step log holds nothing but its payload. */
-const isFirstStep = ({ body }: PendingDelivery) => z.array(z.unknown()).parse(JSON.parse(body)).length === 1
 
 const isItem = ({ url }: PendingDelivery) => url.endsWith('/execute-user')
 
@@ -63,6 +59,20 @@ describe('an item', () => {
     })
     expect(tries).toBe(1)
     expect(batch.counts).toMatchObject({ failed: 1 })
+  })
+
+  test.each([
+    ['with a NUL', 'a\u0000b', 'ab'],
+    ['cut in the middle of an emoji', `${'x'.repeat(999)}😀`, `${'x'.repeat(999)}\ufffd`],
+  ])('with an error %s fails once, and the error is kept', async (_, message, kept) => {
+    let tries = 0
+    const { batch, items } = await runToy(1, () => {
+      tries += 1
+      return Promise.reject(new PermanentError(message))
+    })
+    expect(tries).toBe(1)
+    expect(batch.counts).toMatchObject({ failed: 1 })
+    expect(await items('failed')).toMatchObject({ data: [{ error: { message: kept } }] })
   })
 
   test('that takes longer than the timeout is aborted and tried again', async () => {
@@ -213,46 +223,5 @@ describe('an item', () => {
     expect(tries).toBe(2)
     const { rows } = await db.execute(sql`select data from results`)
     expect(rows).toEqual([{ data: { text: 'try 2' } }])
-  })
-
-  test('whose result could not be published is published by the next delivery, without working again', async () => {
-    let tries = 0
-    const { batch, delivered } = await runToy(
-      1,
-      async () => {
-        tries += 1
-        await local('redis', 'faults', { failNext: 1 })
-        return { text: 'done' }
-      },
-      {},
-    )
-    expect(tries).toBe(1)
-    expect(batch.counts).toMatchObject({ succeeded: 1 })
-    expect(delivered.filter(({ status }) => status >= 500).length).toBe(1)
-    expect(await local('redis', 'stats')).toMatchObject({ byName: { SET: 1 } })
-  })
-
-  test('survives a database that does not answer for a while', async () => {
-    let tries = 0
-    const { batch } = await runToy(
-      3,
-      () => {
-        tries += 1
-        return Promise.resolve({ text: 'done' })
-      },
-      {},
-      {
-        concurrency: 1,
-        async fate(delivery): Promise<Fate> {
-          const firstTry = delivery.headers['upstash-retried'] === '0'
-          if (isItem(delivery) && isFirstStep(delivery) && firstTry) {
-            await local('neon', 'faults', { failNext: 1 })
-          }
-          return 'normal'
-        },
-      },
-    )
-    expect(batch).toMatchObject({ status: 'completed', counts: { recorded: 3, succeeded: 3 } })
-    expect(tries).toBe(3)
   })
 })

@@ -4,7 +4,7 @@ import { makePlan } from '../../src/engine/ledger/plan.ts'
 import { users } from '../../src/db/schema.ts'
 import type { Fate } from '../support/deliveries.ts'
 import { userId } from '../support/population.ts'
-import { resetEverything, rounds } from '../support/rounds.ts'
+import { local, resetEverything, rounds } from '../support/rounds.ts'
 import { started } from '../support/started.ts'
 import { toyWorkflow } from '../support/toy.ts'
 
@@ -97,6 +97,7 @@ describe('a worker that dies', () => {
 
 test('work whose lease is over before it could begin is not begun', async () => {
   const { deliver, worked, now } = await started(1, { timeout: '1 ms' })
+  await local('neon', 'faults', { delayMs: 20 })
   await deliver()
   expect(worked).toEqual([])
   expect(await now()).toMatchObject({ status: 'completed', counts: { failed: 1 } })

@@ -42,18 +42,22 @@ export const executeLayer: Layer<Payload> = {
     return await notClaimed(services, workflow, item, claim)
   },
 
-  async failed(services, workflow, item, reason) {
+  async failed(services, workflow, item, { reason, retried }) {
     const { db } = services
     const error = { name: 'RunFailed', message: reason }
     const ended = await abandonItem(db, { ...item, ...workflow }, { status: 'failed', error })
     if (ended !== undefined) {
-      return await passOn(services, workflow, item, { nextPage: ended.nextPage, result: null })
+      return await passOn(services, workflow, item, { nextPage: ended.nextPage, made: null })
     }
     const state = await itemState(db, item)
-    if (state?.status === 'queued') {
-      // No delivery reached the item: it is not the item that is broken.
-      await pauseBatch(db, item.batchId, `no delivery reached item ${item.itemId}: ${reason}`)
-    } else if (state !== undefined) await finishAgain(services, workflow, item, state)
+    if (state === undefined) return
+    if (state.status === 'running' && retried < workflow.layers.execute.retries) {
+      throw new Error(`item ${item.itemId} may still be at work`)
+    }
+    if (state.status === 'running' || state.status === 'queued') {
+      // Nobody knows what became of it, or no delivery ever reached it: it is not the item that is broken.
+      await pauseBatch(db, item.batchId, `the run of item ${item.itemId} was lost: ${reason}`)
+    } else await finishAgain(services, workflow, item, state)
   },
 }
 
@@ -91,5 +95,5 @@ async function finishAgain(
   { status, scope, nextPage }: ItemState,
 ): Promise<void> {
   const result = status === 'succeeded' ? await storedResult(services.db, workflow, scope, item.itemId) : null
-  await passOn(services, workflow, item, { nextPage, result })
+  await passOn(services, workflow, item, { nextPage, made: result === null ? null : { scope, result } })
 }

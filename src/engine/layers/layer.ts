@@ -9,6 +9,13 @@ export type Delivery = {
   retried: number
 }
 
+/** Why a run has failed for good. */
+export type Failure = {
+  reason: string
+  /** How often this report of it was retried. */
+  retried: number
+}
+
 /** One of the three layers, for every workflow. */
 export type Layer<Payload extends { batchId?: string | undefined }> = {
   payload(workflow: Workflow): z.ZodType<Payload>
@@ -19,11 +26,15 @@ export type Layer<Payload extends { batchId?: string | undefined }> = {
     payload: Payload,
     delivery: Delivery,
   ): Promise<Record<string, Json>>
-  /** A run for one of the workflow's batches has failed for good: leaves the ledger such that nothing waits for it. */
+  /**
+   * A run for one of the workflow's batches has failed for good: leaves the ledger such that nothing waits for it.
+   *
+   * @throws Error to be told again later.
+   */
   failed(
     services: Services,
     workflow: Workflow,
     payload: Payload & { batchId: string },
-    reason: string,
+    failure: Failure,
   ): Promise<void>
 }

@@ -1,7 +1,7 @@
 import { WorkflowMiddleware, type WorkflowContext } from '@upstash/workflow'
 import { serve, type WorkflowBindings } from '@upstash/workflow/hono'
 import { Hono } from 'hono'
-import { describeError } from '../../errors.ts'
+import { describeError, presentable } from '../../errors.ts'
 import type { LayerName, Workflow } from '../../workflows/contract.ts'
 import type { AppEnv } from '../app-env.ts'
 import { findBatch } from '../ledger/read-batches.ts'
@@ -9,7 +9,7 @@ import { layerLog, type LayerLog } from '../log.ts'
 import { layerLabel, layerPath } from '../names.ts'
 import type { Services } from '../services.ts'
 import { executeLayer } from './execute.ts'
-import type { Layer } from './layer.ts'
+import type { Failure, Layer } from './layer.ts'
 import { paginateLayer } from './paginate.ts'
 import { processLayer } from './process.ts'
 import { described, parsePayload, step } from './step.ts'
@@ -60,9 +60,12 @@ function mountLayer<Payload extends { batchId?: string | undefined }>(
         middlewares: [logging(log)],
         async failureFunction({ context, failResponse }) {
           const payload = schema.safeParse(context.requestPayload)
-          const reason = failResponse.slice(0, 500)
+          const reason = presentable(failResponse)
           log.error('run failed', { run: context.workflowRunId, reason })
-          if (payload.success) await described(() => fail(layer, services, workflow, payload.data, reason))
+          const { retried } = context
+          if (payload.success) {
+            await described(() => fail(layer, services, workflow, payload.data, { reason, retried }))
+          }
         },
       },
     )
@@ -87,11 +90,11 @@ async function fail<Payload extends { batchId?: string | undefined }>(
   services: Services,
   workflow: Workflow,
   payload: Payload,
-  reason: string,
+  failure: Failure,
 ): Promise<void> {
   const { batchId } = payload
   if (batchId === undefined) return
   const batch = await findBatch(services.db, batchId)
   if (batch?.workflow !== workflow.name) return
-  await layer.failed(services, workflow, { ...payload, batchId }, reason)
+  await layer.failed(services, workflow, { ...payload, batchId }, failure)
 }

@@ -33,7 +33,7 @@ export const paginateLayer: Layer<Payload> = {
       ? runPage(services, workflow, payload.batchId, payload.page)
       : runChunk(services, workflow, payload.batchId, payload),
 
-  failed: ({ db }, _workflow, { batchId, ...lost }, reason) => pauseForLostRun(db, batchId, lost, reason),
+  failed: ({ db }, _workflow, { batchId, ...lost }, { reason }) => pauseForLostRun(db, batchId, lost, reason),
 }
 
 async function runPage(services: Services, workflow: Workflow, batchId: string, page: number) {

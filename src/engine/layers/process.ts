@@ -36,7 +36,7 @@ export const processLayer: Layer<Payload> = {
     return await start(services, { workflow, startKey: key, startedBy: 'message', params, force, limit })
   },
 
-  async failed({ db }, _workflow, { batchId }, reason) {
+  async failed({ db }, _workflow, { batchId }, { reason }) {
     await failBatch(db, batchId, reason)
     const batch = await findBatch(db, batchId)
     // It began, but nobody may have been told to read its first page.
@@ -64,11 +64,9 @@ async function start(services: Services, wish: NewBatch) {
     await recordSkipped(services.db, wish)
     return report(null, `skipped: batch ${batch.id} is ${batch.status}`)
   }
-  const plan = await makePlan(services.db, planKey(batch.id), { ...batch, workflow: wish.workflow })
+  const plan = await makePlan(services.db, wish.startKey, { ...batch, workflow: wish.workflow })
   return { ...report(plan, `started batch ${batch.id}`), batchId: batch.id }
 }
-
-const planKey = (batchId: string) => `batch:${batchId}`
 
 /** Plans a batch in `starting` and lets it run; a repeated delivery finds it running and triggers page 1 again. */
 async function begin(services: Services, workflow: Workflow, batchId: string) {
@@ -77,7 +75,7 @@ async function begin(services: Services, workflow: Workflow, batchId: string) {
   if (found?.workflow !== workflow.name) throw new PermanentError(`${workflow.name} has no batch ${batchId}`)
   if (found.status === 'starting') {
     await waitForPredecessor(services, workflow, batchId)
-    await beginBatch(db, batchId, await makePlan(db, planKey(batchId), { ...found, workflow }))
+    await beginBatch(db, batchId, await makePlan(db, `batch:${batchId}`, { ...found, workflow }))
   }
   const { status, pages, attempt, plan } = (await findBatch(db, batchId)) ?? found
   if (status === 'running' && pages === 0) {

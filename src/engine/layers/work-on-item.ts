@@ -1,20 +1,13 @@
 import ms from 'ms'
 import { isStorable } from '../../db/json.ts'
-import { describeError, PermanentError } from '../../errors.ts'
+import { describeError, PermanentError, presentable } from '../../errors.ts'
 import type { MeteredAi } from '../../services/ai.ts'
-import {
-  Skip,
-  type Json,
-  type Params,
-  type Result,
-  type Usage,
-  type Workflow,
-} from '../../workflows/contract.ts'
+import { Skip, type Json, type Params, type Usage, type Workflow } from '../../workflows/contract.ts'
 import { saveItem, type Ended, type Outcome } from '../ledger/end-item.ts'
 import { releaseItem } from '../ledger/release-item.ts'
 import { layerLog } from '../log.ts'
 import type { Services } from '../services.ts'
-import { passOn } from './pass-on.ts'
+import { passOn, type Made } from './pass-on.ts'
 
 export type ClaimedItem = {
   batchId: string
@@ -22,6 +15,7 @@ export type ClaimedItem = {
   token: string
   version: string
   params: Params
+  scope: string
   /** An error now is the item's end. */
   lastTry: boolean
   /** Aborts when the lease ends. */
@@ -48,8 +42,8 @@ export async function workOnItem(
   const log = layerLog(workflow, 'execute')
   if (outcome.status === 'failed') log.error('item failed', { batchId, itemId, ...outcome.error })
   else log.info(`item ${outcome.status}`, { batchId, itemId, ...usage })
-  const result = storedAs(outcome, item.version, ended, { model, usage })
-  await passOn(services, workflow, item, { nextPage: ended.nextPage, result })
+  const made = storedAs(outcome, item, ended, { model, usage })
+  await passOn(services, workflow, item, { nextPage: ended.nextPage, made })
   return { success: outcome.status === 'succeeded', itemId, status: outcome.status, ...problem(outcome) }
 }
 
@@ -66,7 +60,8 @@ async function tryWork(
     const done = await withinLease(item, workflow, () =>
       workflow.work({ db: services.db, ai, params: item.params, signal: item.signal }, item.itemId),
     )
-    if (done instanceof Skip) return { status: 'skipped', error: { name: 'Skipped', message: done.reason } }
+    if (done instanceof Skip)
+      return { status: 'skipped', error: { name: 'Skipped', message: presentable(done.reason) } }
     const freshForSeconds = workflow.freshFor === null ? null : ms(workflow.freshFor) / 1000
     const data = workflow.data.parse(done)
     if (!isStorable(data)) throw new Error('the result holds a character that cannot be stored')
@@ -102,10 +97,10 @@ async function withinLease<T>(
 /** The result as it was stored; null when there is none. */
 function storedAs(
   outcome: Outcome,
-  version: string,
+  { version, scope }: ClaimedItem,
   { generatedAt, expiresAt }: Ended,
-  made: { model: string | null; usage: Usage },
-): Result<Json> | null {
+  by: { model: string | null; usage: Usage },
+): Made | null {
   if (outcome.status !== 'succeeded' || generatedAt === null) return null
-  return { ...made, version, data: outcome.data, generatedAt, expiresAt }
+  return { scope, result: { ...by, version, data: outcome.data, generatedAt, expiresAt } }
 }

@@ -34,8 +34,8 @@ export const saveItem = (db: Db, item: Item & { token: string }, outcome: Outcom
   endItem(db, item, outcome, usage, sql`i.status = 'running' and i.token = ${item.token}::uuid`)
 
 /**
- * Ends an item whose run has died: one that a delivery had claimed or tried, or that belongs to a cancelled batch.
- * Undefined: it has ended, a later attempt has its own run, or no delivery ever reached it.
+ * Ends an item whose run has died: one whose claim is over, or that a delivery had tried. Undefined: it has ended, its
+ * claim is still alive, a later attempt has its own run, or no delivery ever reached it.
  */
 export const abandonItem = (db: Db, item: Item & { attempt: number }, outcome: Outcome) =>
   endItem(
@@ -43,7 +43,8 @@ export const abandonItem = (db: Db, item: Item & { attempt: number }, outcome: O
     item,
     outcome,
     nothing,
-    sql`i.attempt = ${item.attempt} and (i.status = 'running' or (i.status = 'queued' and i.error is not null))`,
+    sql`i.attempt = ${item.attempt} and (
+      (i.status = 'running' and i.lease_until <= now()) or (i.status = 'queued' and i.error is not null))`,
   )
 
 /** Ends an item of a cancelled batch that its cancel could not see yet. Undefined: there was nothing to end. */

@@ -1,5 +1,5 @@
 import { and, eq, sql } from 'drizzle-orm'
-import type { Db } from '../../db/client.ts'
+import { transact, type Db } from '../../db/client.ts'
 import { batches } from '../../db/schema.ts'
 import { inChunk, type Chunk } from './due-items.ts'
 
@@ -13,7 +13,10 @@ export async function pauseBatch(db: Db, batchId: string, reason: string | null)
   return paused.length > 0
 }
 
-/** Pauses a batch when a run of layer 2 that failed for good has left a page unread or items without their runs. */
+/**
+ * Pauses a batch when a run of layer 2 that failed for good may have left something undone: items without their runs,
+ * its page or the one after it unread.
+ */
 export async function pauseForLostRun(
   db: Db,
   batchId: string,
@@ -22,11 +25,13 @@ export async function pauseForLostRun(
 ): Promise<void> {
   const unread =
     'page' in lost
-      ? sql`(b.pages = ${lost.page - 1} and not b.exhausted and not b.awaiting_room)`
+      ? sql`(b.pages in (${lost.page - 1}, ${lost.page}) and not b.exhausted and not b.awaiting_room)`
       : sql`false`
-  const which = 'page' in lost ? sql`i.page = ${lost.page}` : inChunk(lost)
-  await db.execute(sql`
+  const which = 'page' in lost ? sql`i.page >= ${lost.page}` : inChunk(lost)
+  const lock = sql`select id from batches where id = ${batchId}::uuid for update`
+  const judge = sql`
     update batches b set status = 'paused', reason = ${reason}
     where b.id = ${batchId}::uuid and b.status = 'running' and (${unread} or exists (
-      select 1 from batch_items i where i.batch_id = b.id and i.status = 'queued' and ${which}))`)
+      select 1 from batch_items i where i.batch_id = b.id and i.status = 'queued' and ${which}))`
+  await transact(db, lock, judge)
 }

@@ -19,7 +19,8 @@ export async function resumeBatch(db: Db, batchId: string): Promise<NextPage | n
     returning id`
   const requeue = sql`
     with requeued as (
-      update batch_items i set status = 'queued', token = null, lease_until = null, attempt = i.attempt + 1
+      update batch_items i set
+        status = 'queued', token = null, lease_until = null, attempt = i.attempt + 1, error = null
       from batches b where b.id = ${batchId}::uuid and b.status = 'running' and i.batch_id = b.id
         and (i.status = 'queued' or (i.status = 'running' and i.lease_until <= now()))
       returning i.page

@@ -1,0 +1,147 @@
+import { sql } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { payloadOf, type Fate, type PendingDelivery } from '../support/deliveries.ts'
+import { insertUsers } from '../support/population.ts'
+import { resetEverything, rounds } from '../support/rounds.ts'
+import { started } from '../support/started.ts'
+import { toyWorkflow } from '../support/toy.ts'
+
+beforeEach(resetEverything)
+
+const isFailureCallback = ({ headers }: PendingDelivery) => headers['upstash-workflow-is-failure'] === 'true'
+
+/** Loses every delivery of the runs that `which` picks, but not what QStash says of them afterwards. */
+const losing =
+  (which: (delivery: PendingDelivery) => boolean) =>
+  (delivery: PendingDelivery): Fate =>
+    !isFailureCallback(delivery) && which(delivery) ? 'lost' : 'normal'
+
+describe('a run of layer 3 that fails for good', () => {
+  test('whose worker died over its item each time fails that item, and no other', async () => {
+    const { deliver, now, call, id, services } = await started(10)
+    let victim: string | undefined
+    await deliver({
+      concurrency: 1,
+      async fate(delivery): Promise<Fate> {
+        if (isFailureCallback(delivery) || !delivery.url.endsWith('/execute-user')) return 'normal'
+        victim ??= delivery.headers['upstash-workflow-runid']
+        if (delivery.headers['upstash-workflow-runid'] !== victim) return 'normal'
+        await services.db.execute(sql`
+          update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now()
+          where item_id = ${String(Reflect.get(Object(payloadOf(delivery)), 'userId'))}`)
+        return 'lost'
+      },
+    })
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 9, failed: 1 } })
+    expect((await call('GET', `/api/admin/batches/${id}/items?status=failed`)).body).toMatchObject({
+      data: [{ error: { name: 'RunFailed', message: expect.any(String) } }],
+    })
+  })
+
+  test('whose worker may still be at work waits for it, and then leaves it to the operator', async () => {
+    const { deliver, now, act, services, worked } = await started(1)
+    let reports = 0
+    await deliver({
+      concurrency: 1,
+      async fate(delivery): Promise<Fate> {
+        if (!delivery.url.endsWith('/execute-user')) return 'normal'
+        if (isFailureCallback(delivery)) reports += 1
+        else {
+          await services.db.execute(sql`
+            update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now() + interval '1 hour'`)
+        }
+        return isFailureCallback(delivery) ? 'normal' : 'lost'
+      },
+    })
+    expect(reports).toBe(4)
+    expect(await now()).toMatchObject({ status: 'paused', counts: { running: 1, failed: 0 } })
+
+    await services.db.execute(sql`update batch_items set lease_until = now()`)
+    await act('resume')
+    await deliver()
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 1 } })
+    expect(worked.length).toBe(1)
+  })
+
+  test('that never reached its item pauses the batch, and resuming works on it', async () => {
+    const { deliver, now, act, worked } = await started(10)
+    await deliver({ fate: losing(({ url }) => url.endsWith('/execute-user')) })
+    expect(await now()).toMatchObject({
+      status: 'paused',
+      reason: expect.stringContaining('was lost'),
+      counts: { queued: 10, failed: 0 },
+    })
+    await act('resume')
+    await deliver()
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 10 } })
+    expect(worked.length).toBe(10)
+  })
+
+  test('that never reached its item is not taken for the error of an earlier attempt', async () => {
+    let tries = 0
+    const app = rounds([
+      toyWorkflow(() => {
+        tries += 1
+        return tries === 1 ? Promise.reject(new Error('not yet')) : Promise.resolve({ text: '' })
+      }),
+    ])
+    await insertUsers(app.services.db, 1)
+    const { id } = await app.start('toy')
+    const act = (action: string) => app.call('POST', `/api/admin/batches/${id}/${action}`)
+    await app.deliver({ concurrency: 1, until: () => tries === 1 })
+    await act('pause')
+    await app.deliver()
+    await act('resume')
+    await app.deliver({ fate: losing(({ url }) => url.endsWith('/execute-user')) })
+    expect(await app.batch(id)).toMatchObject({ status: 'paused', counts: { queued: 1, failed: 0 } })
+    await act('resume')
+    await app.deliver()
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 1 } })
+  })
+
+  test('that had made room still has the next page read', async () => {
+    const { deliver, now, services } = await started(3, { maxOutstanding: 1 })
+    let victim: string | undefined
+    await deliver({
+      concurrency: 1,
+      async fate(delivery): Promise<Fate> {
+        if (isFailureCallback(delivery) || !delivery.url.endsWith('/execute-user')) return 'normal'
+        victim ??= delivery.headers['upstash-workflow-runid']
+        if (delivery.headers['upstash-workflow-runid'] !== victim) return 'normal'
+        await services.db.execute(sql`
+          update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now()`)
+        return 'lost'
+      },
+    })
+    expect(await now()).toMatchObject({
+      status: 'completed',
+      counts: { recorded: 3, failed: 1, succeeded: 2 },
+    })
+  })
+
+  test('that saved its item but could not trigger the next page has it triggered afterwards', async () => {
+    const { cutOff, deliver, now, worked } = await started(3, { maxOutstanding: 1 })
+    let victim: string | undefined
+    await deliver({
+      concurrency: 1,
+      async fate(delivery): Promise<Fate> {
+        if (isFailureCallback(delivery) || !delivery.url.endsWith('/execute-user')) return 'normal'
+        victim ??= delivery.headers['upstash-workflow-runid']
+        if (delivery.headers['upstash-workflow-runid'] !== victim) return 'normal'
+        await cutOff.worker(new Request(delivery.url, { ...delivery }))
+        return 'lost'
+      },
+    })
+    expect(await now()).toMatchObject({ status: 'completed', counts: { recorded: 3, succeeded: 3 } })
+    expect(worked.length).toBe(3)
+  })
+
+  test('after its item was saved takes nothing back', async () => {
+    const { deliver, now } = await started(5)
+    await deliver({
+      fate: (delivery) =>
+        delivery.url.endsWith('/execute-user') && !isFailureCallback(delivery) ? 'unanswered' : 'normal',
+    })
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 5, failed: 0 } })
+  })
+})
