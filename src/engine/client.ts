@@ -16,11 +16,12 @@ class CheckedQstashClient extends QstashClient {
   }
 }
 
-/** A workflow client whose `trigger` does not take a request that was refused in part for a success. */
-export function createClient(env: Env): Client {
+/** Clients that do not take a request which QStash refused in part for a success: for steps, and for triggers. */
+export function createClients(env: Env): { qstash: QstashClient; client: Client } {
   const config = { baseUrl: env.QSTASH_URL, token: env.QSTASH_TOKEN }
+  const qstash = new CheckedQstashClient(config)
   const client = new Client(config)
   // The SDK does not let its inner client be given; a test notices if the field moves.
-  Object.defineProperty(client, 'client', { value: new CheckedQstashClient(config) })
-  return client
+  Object.defineProperty(client, 'client', { value: qstash })
+  return { qstash, client }
 }

@@ -1,13 +1,21 @@
+import type { Client as QstashClient } from '@upstash/qstash'
 import type { Client } from '@upstash/workflow'
 import { createDb, type Db } from '../db/client.ts'
 import { parseEnv, type Env } from '../env.ts'
 import { createAi, type CreateAi } from '../services/ai.ts'
 import { createCache } from '../services/cache.ts'
 import type { Cache } from '../workflows/contract.ts'
-import { createClient } from './client.ts'
+import { createClients } from './client.ts'
 
 /** What the engine works with. */
-export type Services = { env: Env; db: Db; cache: Cache; createAi: CreateAi; qstash: Client }
+export type Services = {
+  env: Env
+  db: Db
+  cache: Cache
+  createAi: CreateAi
+  qstash: QstashClient
+  client: Client
+}
 
 /**
  * Makes the services of one request or tick: a Worker may not share clients between them.
@@ -21,6 +29,6 @@ export function createServices(bindings: unknown): Services {
     db: createDb(env),
     cache: createCache(env),
     createAi: createAi(env),
-    qstash: createClient(env),
+    ...createClients(env),
   }
 }

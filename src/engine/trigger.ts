@@ -3,26 +3,37 @@ import type { DueItem } from './ledger/due-items.ts'
 import { itemIdField, itemIdsField, layerKey, layerPath, runId } from './names.ts'
 import type { Services } from './services.ts'
 
-/** One run of one layer. `identity` tells it from the batch's other runs of that layer. */
+/** One run of one layer. */
 export type LayerRun = {
   layer: LayerName
-  batchId: string
+  /** Tells it from every other run of the layer: the same identity starts nothing anew while its run lives. */
   identity: readonly (string | number)[]
-  payload: Record<string, Json>
+  /** Undefined: the run belongs to no batch yet. */
+  batchId: string | undefined
+  /** JSON, or a text to be sent as it is. */
+  body: Json
 }
 
 export const processRun = (batchId: string, attempt: number): LayerRun => ({
   layer: 'process',
+  identity: [batchId, attempt],
   batchId,
-  identity: [attempt],
-  payload: { batchId },
+  body: { batchId },
+})
+
+/** Carries on what a plain message began; the same message gives the same run. */
+export const messageRun = (layer: LayerName, messageId: string, body: string): LayerRun => ({
+  layer,
+  identity: ['message', messageId],
+  batchId: undefined,
+  body,
 })
 
 export const pageRun = (batchId: string, page: number, attempt: number): LayerRun => ({
   layer: 'paginate',
+  identity: [batchId, page, attempt],
   batchId,
-  identity: [page, attempt],
-  payload: { batchId, page },
+  body: { batchId, page },
 })
 
 /** A run that triggers just these items. */
@@ -33,16 +44,16 @@ export const chunkRun = (
   attempt: number,
 ): LayerRun => ({
   layer: 'paginate',
+  identity: [batchId, 'chunk', attempt, ...items.map((item) => item.id)],
   batchId,
-  identity: ['chunk', attempt, ...items.map((item) => item.id)],
-  payload: { batchId, [itemIdsField(workflow)]: items.map((item) => item.id) },
+  body: { batchId, [itemIdsField(workflow)]: items.map((item) => item.id) },
 })
 
 export const itemRun = (workflow: Workflow, batchId: string, { id, attempt }: DueItem): LayerRun => ({
   layer: 'execute',
+  identity: [batchId, id, attempt],
   batchId,
-  identity: [id, attempt],
-  payload: { batchId, [itemIdField(workflow)]: id, attempt },
+  body: { batchId, [itemIdField(workflow)]: id, attempt },
 })
 
 /** How QStash bounds a layer's deliveries. */
@@ -65,20 +76,20 @@ export function flowControl({ env }: Services, workflow: Workflow, layer: LayerN
  */
 export async function triggerRuns(services: Services, workflow: Workflow, runs: LayerRun[]): Promise<void> {
   if (runs.length === 0) return
-  const { env, qstash } = services
+  const { env, client } = services
   const options = await Promise.all(
-    runs.map(async ({ layer, batchId, identity, payload }) => ({
+    runs.map(async ({ layer, identity, batchId, body }) => ({
       url: env.APP_URL + layerPath(workflow, layer),
-      body: payload,
-      workflowRunId: await runId([env.ENVIRONMENT, batchId, layer, ...identity]),
+      body,
+      workflowRunId: await runId([env.ENVIRONMENT, workflow.name, layer, ...identity]),
       retries: workflow.layers[layer].retries,
       retryDelay: workflow.layers[layer].retryDelay,
       flowControl: flowControl(services, workflow, layer),
-      label: [layerKey(env.ENVIRONMENT, workflow, layer), batchId],
+      label: [layerKey(env.ENVIRONMENT, workflow, layer), ...(batchId === undefined ? [] : [batchId])],
     })),
   )
   try {
-    await qstash.trigger(options)
+    await client.trigger(options)
   } catch (error) {
     throw new Error(`QStash did not take ${runs.length} run(s)`, { cause: error })
   }

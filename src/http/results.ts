@@ -2,7 +2,7 @@ import { Hono, type Context } from 'hono'
 import { isMalformedText } from '../db/client.ts'
 import { isStorable } from '../db/json.ts'
 import type { AppEnv } from '../engine/app-env.ts'
-import { currentVersion, storedResult } from '../engine/ledger/results.ts'
+import { storedAt, storedResult } from '../engine/ledger/results.ts'
 import type { Services } from '../engine/services.ts'
 import { describeError, notFound } from '../errors.ts'
 import type { Json, Reader, Result, Workflow } from '../workflows/contract.ts'
@@ -24,8 +24,8 @@ export function resultRoutes(workflows: readonly Workflow[]): Hono<AppEnv> {
 }
 
 /**
- * The owner's own text, else the generated one, else the empty result. The cache is asked first; its entry is passed
- * over when the item's input has changed since, because the cache may have missed what was generated then.
+ * The owner's own text, else the generated one, else the empty result. A cached entry is passed over when
+ * another one is stored: the cache may have been down when that was published.
  */
 async function readResult(
   services: Services,
@@ -35,34 +35,32 @@ async function readResult(
   background: Pick<Context['executionCtx'], 'waitUntil'>,
 ): Promise<Json> {
   const { db } = services
-  const [[own, version], cached] = await Promise.all([
+  const [[own, generatedAt], cached] = await Promise.all([
     fromDatabase(services, workflow, read, id),
     fromCache(services, workflow, read, id),
   ])
   if (own === undefined) throw notFound(`${workflow.entity.one} ${id}`)
   if (own !== null) return own
-  if (cached !== null && (version === null || cached.version === version)) return cached.data
+  if (cached !== null && (generatedAt === null || cached.generatedAt === generatedAt)) return cached.data
 
   const scope = defaultScope(workflow)
   const stored = await storedResult(db, workflow, scope, id)
   if (stored === null) return read.empty
-  if (stored.generatedAt !== cached?.generatedAt) {
-    background.waitUntil(
-      workflow
-        .publish({ cache: services.cache, scope }, id, stored)
-        .catch((error: unknown) => reportCache(workflow, error)),
-    )
-  }
+  background.waitUntil(
+    workflow
+      .publish({ cache: services.cache, scope }, id, stored)
+      .catch((error: unknown) => reportCache(workflow, error)),
+  )
   return stored.data
 }
 
 /** What readers see: the results of a batch that is started without params. */
 const defaultScope = (workflow: Workflow) => workflow.scope(workflow.params.parse({}))
 
-/** The owner's own text, and the version of the item's input. */
+/** The owner's own text, and when the stored result was made. */
 async function fromDatabase({ db }: Services, workflow: Workflow, read: Reader<Json>, id: string) {
   try {
-    return await Promise.all([read.own({ db }, id), currentVersion(db, workflow, id)])
+    return await Promise.all([read.own({ db }, id), storedAt(db, workflow, defaultScope(workflow), id)])
   } catch (error) {
     if (isMalformedText(error)) throw notFound(`${workflow.entity.one} ${id}`)
     throw error

@@ -172,6 +172,7 @@ const wellFormed = z.object({
  * changes, work may take 60 seconds, pages of 50, chunks of 20, at most 1,000 items outstanding.
  *
  * @throws ZodError that names the field which is not well formed.
+ * @throws TypeError when a param has no default though a schedule or readers give none.
  */
 export function defineWorkflow<P extends Params, Data extends Json>(
   definition: Definition<P, Data> & Partial<Options<P, Data>> & { layers?: LayerOptions },
@@ -196,5 +197,9 @@ export function defineWorkflow<P extends Params, Data extends Json>(
     },
   }
   wellFormed.parse(workflow)
+  const startsWithoutParams = workflow.schedule !== null || workflow.read !== undefined
+  if (startsWithoutParams && !workflow.params.safeParse({}).success) {
+    throw new TypeError(`${workflow.name} has a schedule or readers, so every param needs a default`)
+  }
   return workflow
 }

@@ -67,7 +67,7 @@ describe('a run that fails for good', () => {
 
   test('of layer 1 before it opened a batch leaves nothing behind', async () => {
     const app = rounds([toyWorkflow(() => Promise.resolve({ text: '' }))])
-    await app.services.qstash.trigger({
+    await app.services.client.trigger({
       url: 'https://rounds.test/api/workflows/toy/process-users',
       body: {},
     })

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { Client } from '@upstash/qstash'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { runTick } from '../../src/cron.ts'
+import type { Fate, PendingDelivery } from '../support/deliveries.ts'
 import { insertUsers } from '../support/population.ts'
 import { qstashThatIsDown, resetEverything, rounds } from '../support/rounds.ts'
 import { toyWorkflow } from '../support/toy.ts'
@@ -135,6 +136,8 @@ describe('a start over the API', () => {
   })
 })
 
+const isMessage = ({ headers }: PendingDelivery) => headers['upstash-workflow-sdk-version'] === undefined
+
 describe('a plain QStash message to layer 1', () => {
   test('starts a batch with its options', async () => {
     const { message, worked, batches } = await prepared()
@@ -151,6 +154,27 @@ describe('a plain QStash message to layer 1', () => {
     expect((await call('GET', '/api/admin/plans?workflow=toy')).body).toMatchObject({
       data: [{ totalEligible: 5, toProcess: 5, alreadyProcessed: 0 }],
     })
+  })
+
+  test('that is delivered twice, late and without its answer starts one batch', async () => {
+    const { services, deliver, worked, batches } = await prepared()
+    const { QSTASH_URL: baseUrl, QSTASH_TOKEN: token } = services.env
+    const client = new Client({ baseUrl, token })
+    await client.publishJSON({
+      url: 'https://rounds.test/api/workflows/toy/process-users',
+      body: { force: true },
+    })
+    let messages = 0
+    await deliver({
+      fate(delivery): Fate {
+        if (!isMessage(delivery)) return 'normal'
+        messages += 1
+        return messages === 1 ? 'unanswered' : 'twice'
+      },
+    })
+    expect(messages).toBe(2)
+    expect(worked.length).toBe(5)
+    expect(await batches()).toEqual([{ status: 'completed', by: 'message', recorded: 5 }])
   })
 
   test('that finds an active batch is recorded as skipped', async () => {

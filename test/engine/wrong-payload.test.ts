@@ -24,7 +24,7 @@ describe('a run with a wrong payload', () => {
     ['execute-user', { batchId: unknown, userId: 7, attempt: 1 }],
   ])('to %s %j goes to the dead letter queue at once', async (segment, body) => {
     const app = rounds([toyWorkflow(() => Promise.resolve({ text: '' }))])
-    await app.services.qstash.trigger({ url: `https://rounds.test/api/workflows/toy/${segment}`, body })
+    await app.services.client.trigger({ url: `https://rounds.test/api/workflows/toy/${segment}`, body })
     const delivered = await app.deliver()
     expect(delivered.map(({ status }) => status)).toEqual([489, 200])
   })
@@ -48,7 +48,7 @@ describe('a run with a wrong payload', () => {
       ['paginate-users', { batchId: id, userIds: [userId(1)] }],
       ['execute-user', { batchId: id, userId: userId(1), attempt: 1 }],
     ] as const) {
-      await app.services.qstash.trigger({ url: `https://rounds.test/api/workflows/other/${segment}`, body })
+      await app.services.client.trigger({ url: `https://rounds.test/api/workflows/other/${segment}`, body })
     }
     const delivered = await app.deliver()
     expect(delivered.filter(({ status }) => status === 489).length).toBe(4)

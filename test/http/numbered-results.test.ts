@@ -15,7 +15,10 @@ test('an id that cannot be one of a population of numbers is not found', async (
       read: {
         path: '/api/numbers/:id',
         empty: { text: 'none yet' },
-        own: () => Promise.resolve(null),
+        own: async ({ db }, id) => {
+          const { rows } = await db.execute(sql`select from generate_series(1, 3) as n where n = ${id}`)
+          return rows.length === 0 ? undefined : null
+        },
         cached: () => Promise.resolve(null),
       },
     }),

@@ -94,4 +94,13 @@ describe('a result that was generated again', () => {
     await local('redis', 'faults', {})
     expect((await app.call('GET', placeholders)).body).toEqual(second)
   })
+
+  test('by force, of the same input, is what readers see although the cache was down', async () => {
+    const app = rounds()
+    await addUser(app.services.db, 'ada')
+    await runBatch(app, 'welcome-placeholder')
+    const newer = { placeholders: ['one', 'two', 'three'] }
+    await app.services.db.update(results).set({ data: newer, generatedAt: new Date() })
+    expect((await app.call('GET', placeholders)).body).toEqual(newer)
+  })
 })

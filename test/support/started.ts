@@ -24,7 +24,7 @@ export async function started(count: number, options: Parameters<typeof toyWorkf
     /** Sends a run that QStash does not know of yet, as a delivery from long ago would come. */
     send: async (segment: string, payload: Record<string, unknown>) => {
       const url = `https://rounds.test/api/workflows/toy/${segment}`
-      await app.services.qstash.trigger({ url, body: { batchId: id, ...payload } })
+      await app.services.client.trigger({ url, body: { batchId: id, ...payload } })
     },
   }
 }

@@ -12,6 +12,7 @@ import { executeLayer } from './execute.ts'
 import type { Failure, Layer } from './layer.ts'
 import { paginateLayer } from './paginate.ts'
 import { processLayer } from './process.ts'
+import { plainMessage } from './plain-message.ts'
 import { described, parsePayload, step } from './step.ts'
 import { verifySignature } from './verify-signature.ts'
 
@@ -39,7 +40,7 @@ function mountLayer<Payload extends { batchId?: string | undefined }>(
 
   const log = layerLog(workflow, name)
 
-  app.post(path, async (c) => {
+  app.post(path, plainMessage(workflow, name), async (c) => {
     const { services } = c.var
     const { env } = services
     const handle = serve<unknown, WorkflowBindings, AppEnv['Variables']>(
@@ -53,7 +54,8 @@ function mountLayer<Payload extends { batchId?: string | undefined }>(
         )
       },
       {
-        env: { QSTASH_URL: env.QSTASH_URL, QSTASH_TOKEN: env.QSTASH_TOKEN },
+        env: {},
+        qstashClient: services.qstash,
         url: env.APP_URL + path,
         // The signature has been verified by the middleware, with the URL.
         receiver: undefined,

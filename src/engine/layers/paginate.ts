@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { PermanentError } from '../../errors.ts'
 import type { Json, Workflow } from '../../workflows/contract.ts'
-import { cancelBatch } from '../ledger/cancel-batch.ts'
 import { dueChunk, duePage, type Chunk, type Due } from '../ledger/due-items.ts'
 import { pauseForLostRun } from '../ledger/pause-batch.ts'
 import { pagePosition, recordPage } from '../ledger/record-page.ts'
@@ -76,8 +75,6 @@ async function triggerLeft(
   const { status, items } = due
   const going = status === 'running' && page <= due.pages
   if (going) await triggerDue(services, workflow, batchId, due)
-  // Its cancel may have been interrupted.
-  if (status === 'cancelled' && items.length > 0) await cancelBatch(services.db, batchId)
   const processedItems = going ? items.length : 0
   return { success: true, processedItems, skippedItems: 0, nextCursor: null, message: `batch is ${status}` }
 }

@@ -60,10 +60,9 @@ async function planOnly({ db }: Services, wish: Wish, key: string) {
 /** Opens a batch and leaves it to a run of its own, which QStash retries, paces and reports as the message's is not. */
 async function start(services: Services, wish: NewBatch) {
   const { outcome, batch } = await startBatch(services, wish)
-  if (outcome === 'active') {
-    await recordSkipped(services.db, wish)
-    return report(null, `skipped: batch ${batch.id} is ${batch.status}`)
-  }
+  if (outcome === 'active') await recordSkipped(services.db, wish)
+  if (outcome === 'active' || batch.status === 'skipped')
+    return report(null, 'skipped: another batch is active')
   const plan = await makePlan(services.db, wish.startKey, { ...batch, workflow: wish.workflow })
   return { ...report(plan, `started batch ${batch.id}`), batchId: batch.id }
 }

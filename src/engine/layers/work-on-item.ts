@@ -3,7 +3,7 @@ import { isStorable } from '../../db/json.ts'
 import { describeError, PermanentError, presentable } from '../../errors.ts'
 import type { MeteredAi } from '../../services/ai.ts'
 import { Skip, type Json, type Params, type Usage, type Workflow } from '../../workflows/contract.ts'
-import { saveItem, type Ended, type Outcome } from '../ledger/end-item.ts'
+import { dropItem, saveItem, type Ended, type Outcome } from '../ledger/end-item.ts'
 import { releaseItem } from '../ledger/release-item.ts'
 import { layerLog } from '../log.ts'
 import type { Services } from '../services.ts'
@@ -69,7 +69,8 @@ async function tryWork(
   } catch (error) {
     const described = describeError(error)
     if (error instanceof PermanentError || item.lastTry) return { status: 'failed', error: described }
-    await releaseItem(services.db, item, described, ai.used())
+    const batchStatus = await releaseItem(services.db, item, described, ai.used())
+    if (batchStatus === 'cancelled') await dropItem(services.db, { ...item, ...workflow })
     layerLog(workflow, 'execute').error('item will be tried again', {
       batchId: item.batchId,
       itemId: item.itemId,

@@ -47,7 +47,7 @@ export const abandonItem = (db: Db, item: Item & { attempt: number }, outcome: O
       (i.status = 'running' and i.lease_until <= now()) or (i.status = 'queued' and i.error is not null))`,
   )
 
-/** Ends an item of a cancelled batch that its cancel could not see yet. Undefined: there was nothing to end. */
+/** Ends an item of a cancelled batch that was at work when it was cancelled. Undefined: there was nothing to end. */
 export const dropItem = (db: Db, item: Item) =>
   endItem(
     db,

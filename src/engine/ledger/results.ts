@@ -1,9 +1,7 @@
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
-import { z } from 'zod'
-import { queryRows, type Db } from '../../db/client.ts'
+import type { Db } from '../../db/client.ts'
 import { results } from '../../db/schema.ts'
 import type { Json, Result, Workflow } from '../../workflows/contract.ts'
-import { population } from './needs-work.ts'
 
 /**
  * The stored result of an item, parsed with the workflow's schema; null when there is none, when it has expired, or
@@ -38,11 +36,16 @@ export async function storedResult(
   }
 }
 
-/** The version of an item's input as it is now; null when the item is not in the population. */
-export async function currentVersion(db: Db, workflow: Workflow, itemId: string): Promise<string | null> {
-  const params = workflow.params.parse({})
-  const selection = { workflow, params, scope: workflow.scope(params), force: false }
-  const statement = sql`select p.version from ${population(db, selection)} where p.id = ${itemId}`
-  const [row] = await queryRows(db, statement, z.object({ version: z.string() }))
-  return row?.version ?? null
+/** When the stored result of an item was made, ISO 8601; null when there is none. */
+export async function storedAt(
+  db: Db,
+  workflow: Workflow,
+  scope: string,
+  itemId: string,
+): Promise<string | null> {
+  const [row] = await db
+    .select({ generatedAt: results.generatedAt })
+    .from(results)
+    .where(and(eq(results.workflow, workflow.name), eq(results.scope, scope), eq(results.itemId, itemId)))
+  return row?.generatedAt.toISOString() ?? null
 }
