@@ -8,7 +8,10 @@ import { z } from 'zod'
 import type { Db } from '../db/client.ts'
 import type { Json } from '../db/json.ts'
 
+import { defaultLayers, type LayerName, type LayerSettings } from './layer-settings.ts'
+
 export type { Json } from '../db/json.ts'
+export { layerNames, type LayerName } from './layer-settings.ts'
 
 /** Stored with the batch and read by every layer, so they are JSON. */
 export type Params = { [name: string]: Json | undefined }
@@ -93,19 +96,6 @@ export type Reader<Data> = {
   cached(tools: CacheTools, id: string): Promise<Result<Data> | null>
 }
 
-export const layerNames = ['process', 'paginate', 'execute'] as const
-export type LayerName = (typeof layerNames)[number]
-
-/** How QStash delivers a layer's runs. */
-export type LayerSettings = {
-  /** Further deliveries after a failed one. */
-  retries: number
-  /** Milliseconds, as a QStash expression over `retried`. */
-  retryDelay: string
-  /** Deliveries at once, and deliveries started a second. */
-  flowControl: { parallelism: number; rate: number }
-}
-
 type Definition<P, Data extends Json> = {
   /** Kebab-case; also the folder's name. */
   name: string
@@ -148,14 +138,6 @@ type LayerOptions = { [Layer in LayerName]?: Partial<LayerSettings> }
 /** A definition with every default filled in: what the engine works with. */
 export type Workflow<P = Params, Data extends Json = Json> = Omit<Definition<P, Data>, 'params'> &
   Options<P, Data> & { params: z.ZodType<P>; layers: Record<LayerName, LayerSettings> }
-
-const retrying = { retries: 3, retryDelay: '10000 * pow(3, retried)' }
-
-const defaultLayers: Record<LayerName, LayerSettings> = {
-  process: { ...retrying, flowControl: { parallelism: 1, rate: 1 } },
-  paginate: { ...retrying, flowControl: { parallelism: 20, rate: 5 } },
-  execute: { ...retrying, flowControl: { parallelism: 10, rate: 5 } },
-}
 
 const size = z.int().min(1).max(100)
 const wellFormed = z.object({
