@@ -101,8 +101,10 @@ describe('cancel', () => {
         if (died || !delivery.url.endsWith('/execute-user')) return 'normal'
         died = true
         await services.db.execute(sql`
-          update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now()`)
+          update batch_items set
+            status = 'running', token = gen_random_uuid(), lease_until = now() + interval '1 hour'`)
         await act('cancel')
+        await services.db.execute(sql`update batch_items set lease_until = now()`)
         return 'normal'
       },
     })

@@ -57,9 +57,16 @@ describe('a run that fails for good', () => {
   })
 
   test('of layer 1 while its batch is well under way leaves the batch alone', async () => {
-    const { deliver, now, worked } = await started(3)
+    const { worker, deliver, now, worked } = await started(3)
+    let begun = false
     await deliver({
-      fate: (delivery) => (isProcess(delivery) && !isFailureCallback(delivery) ? 'unanswered' : 'normal'),
+      concurrency: 1,
+      async fate(delivery): Promise<Fate> {
+        if (!isProcess(delivery) || isFailureCallback(delivery)) return 'normal'
+        if (!begun) await worker(new Request(delivery.url, { ...delivery }))
+        begun = true
+        return 'lost'
+      },
     })
     expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 3 } })
     expect(worked.length).toBe(3)

@@ -144,4 +144,25 @@ describe('a run of layer 3 that fails for good', () => {
     })
     expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 5, failed: 0 } })
   })
+
+  test('that resuming had replaced changes nothing', async () => {
+    const { act, deliver, now, send, worked } = await started(2)
+    await deliver({ concurrency: 1, until: () => worked.length === 1 })
+    await act('pause')
+    await act('resume')
+    await send('execute-user', { userId: 'u000002', attempt: 1 })
+    let reports = 0
+    await deliver({
+      fate(delivery): Fate {
+        if (isFailureCallback(delivery)) {
+          reports += 1
+          return 'normal'
+        }
+        return Reflect.get(Object(payloadOf(delivery)), 'attempt') === 1 ? 'lost' : 'normal'
+      },
+    })
+    expect(reports).toBeGreaterThan(0)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 2 } })
+    expect(worked.length).toBe(2)
+  })
 })

@@ -97,6 +97,27 @@ describe('resume', () => {
     expect(worked.length).toBe(50)
   })
 
+  test('with nothing left but what is at work just lets it finish', async () => {
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+    const { promise: held, resolve: finish } = Promise.withResolvers<void>()
+    const app = rounds([
+      toyWorkflow(async () => {
+        begin()
+        await held
+        return { text: '' }
+      }),
+    ])
+    await insertUsers(app.services.db, 1)
+    const { id } = await app.start('toy')
+    const delivering = app.deliver()
+    await begun
+    for (const action of ['pause', 'resume']) await app.call('POST', `/api/admin/batches/${id}/${action}`)
+    expect(await app.batch(id)).toMatchObject({ status: 'running', counts: { running: 1 } })
+    finish()
+    await delivering
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 1 } })
+  })
+
   test('of a running batch whose runs are lost triggers them again', async () => {
     const { act, deliver, worked, now } = await started(100)
     await deliver({ concurrency: 1, until: () => worked.length >= 30 })

@@ -7,7 +7,7 @@ import { livePredecessor } from '../ledger/live-predecessor.ts'
 import { recordSkipped, type NewBatch } from '../ledger/open-batch.ts'
 import { pauseBatch } from '../ledger/pause-batch.ts'
 import { makePlan, type Plan } from '../ledger/plan.ts'
-import { findBatch } from '../ledger/read-batches.ts'
+import { findBatch, type BatchWithPlan } from '../ledger/read-batches.ts'
 import { layerLog } from '../log.ts'
 import type { Services } from '../services.ts'
 import { limitSchema, startBatch } from '../start.ts'
@@ -70,18 +70,24 @@ async function start(services: Services, wish: NewBatch) {
 /** Plans a batch in `starting` and lets it run; a repeated delivery finds it running and triggers page 1 again. */
 async function begin(services: Services, workflow: Workflow, batchId: string) {
   const { db } = services
-  const found = await findBatch(db, batchId)
-  if (found?.workflow !== workflow.name) throw new PermanentError(`${workflow.name} has no batch ${batchId}`)
+  const found = await batchOf(services, workflow, batchId)
   if (found.status === 'starting') {
     await waitForPredecessor(services, workflow, batchId)
     await beginBatch(db, batchId, await makePlan(db, `batch:${batchId}`, { ...found, workflow }))
   }
-  const { status, pages, attempt, plan } = (await findBatch(db, batchId)) ?? found
+  const { status, pages, attempt, plan } = await batchOf(services, workflow, batchId)
   if (status === 'running' && pages === 0) {
     await triggerRuns(services, workflow, [pageRun(batchId, 1, attempt)])
   }
   layerLog(workflow, 'process').info('planned', { batchId, status, toProcess: plan?.toProcess })
   return { ...report(plan, `batch is ${status}`), batchId }
+}
+
+/** @throws PermanentError when the workflow has no such batch. */
+async function batchOf({ db }: Services, workflow: Workflow, batchId: string): Promise<BatchWithPlan> {
+  const batch = await findBatch(db, batchId)
+  if (batch?.workflow !== workflow.name) throw new PermanentError(`${workflow.name} has no batch ${batchId}`)
+  return batch
 }
 
 /** @throws WorkflowRetryAfterError while items that a cancelled batch had started may still be at work. */
