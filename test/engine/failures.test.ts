@@ -1,13 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { payloadOf, type Fate, type PendingDelivery } from '../support/deliveries.ts'
+import { isFailureCallback, payloadOf, type Fate, type PendingDelivery } from '../support/deliveries.ts'
 import { userId } from '../support/population.ts'
 import { resetEverything, rounds } from '../support/rounds.ts'
 import { started } from '../support/started.ts'
 import { toyWorkflow } from '../support/toy.ts'
 
 beforeEach(resetEverything)
-
-const isFailureCallback = ({ headers }: PendingDelivery) => headers['upstash-workflow-is-failure'] === 'true'
 
 const isProcess = ({ url }: PendingDelivery) => url.endsWith('/process-users')
 

@@ -1,14 +1,12 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { payloadOf, type Fate, type PendingDelivery } from '../support/deliveries.ts'
+import { isFailureCallback, payloadOf, type Fate, type PendingDelivery } from '../support/deliveries.ts'
 import { insertUsers } from '../support/population.ts'
 import { resetEverything, rounds } from '../support/rounds.ts'
 import { started } from '../support/started.ts'
 import { toyWorkflow } from '../support/toy.ts'
 
 beforeEach(resetEverything)
-
-const isFailureCallback = ({ headers }: PendingDelivery) => headers['upstash-workflow-is-failure'] === 'true'
 
 /** Loses every delivery of the runs that `which` picks, but not what QStash says of them afterwards. */
 const losing =

@@ -1,32 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { Fate, PendingDelivery } from '../support/deliveries.ts'
-import { insertUsers } from '../support/population.ts'
-import { local, resetEverything, rounds } from '../support/rounds.ts'
-import { toyWorkflow } from '../support/toy.ts'
+import { isItem, type Fate, type PendingDelivery } from '../support/deliveries.ts'
+import { local, resetEverything } from '../support/rounds.ts'
+import { runToy } from '../support/started.ts'
 
 beforeEach(resetEverything)
 
 /** The run's step log holds nothing but its payload. */
 const isFirstStep = ({ body }: PendingDelivery) => z.array(z.unknown()).parse(JSON.parse(body)).length === 1
-
-const isItem = ({ url }: PendingDelivery) => url.endsWith('/execute-user')
-
-/** Runs a batch over `users` users with this work. */
-async function runToy(
-  users: number,
-  work: Parameters<typeof toyWorkflow>[0],
-  options: Parameters<typeof toyWorkflow>[1] = {},
-  deliveries: Parameters<ReturnType<typeof rounds>['deliver']>[0] = {},
-) {
-  const app = rounds([toyWorkflow(work, options)])
-  await insertUsers(app.services.db, users)
-  const { id } = await app.start('toy')
-  const delivered = await app.deliver(deliveries)
-  const items = async (status: string) =>
-    (await app.call('GET', `/api/admin/batches/${id}/items?status=${status}`)).body
-  return { ...app, id, delivered, items, batch: await app.batch(id) }
-}
 
 describe('an item', () => {
   test('whose result could not be published is published by the next delivery, without working again', async () => {

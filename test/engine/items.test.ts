@@ -1,30 +1,13 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { PermanentError } from '../../src/errors.ts'
-import type { Fate, PendingDelivery } from '../support/deliveries.ts'
+import { isItem, type Fate } from '../support/deliveries.ts'
 import { insertUsers, userId } from '../support/population.ts'
 import { resetEverything, rounds } from '../support/rounds.ts'
+import { runToy } from '../support/started.ts'
 import { toyWorkflow } from '../support/toy.ts'
 
 beforeEach(resetEverything)
-
-const isItem = ({ url }: PendingDelivery) => url.endsWith('/execute-user')
-
-/** Runs a batch over `users` users with this work. */
-async function runToy(
-  users: number,
-  work: Parameters<typeof toyWorkflow>[0],
-  options: Parameters<typeof toyWorkflow>[1] = {},
-  deliveries: Parameters<ReturnType<typeof rounds>['deliver']>[0] = {},
-) {
-  const app = rounds([toyWorkflow(work, options)])
-  await insertUsers(app.services.db, users)
-  const { id } = await app.start('toy')
-  const delivered = await app.deliver(deliveries)
-  const items = async (status: string) =>
-    (await app.call('GET', `/api/admin/batches/${id}/items?status=${status}`)).body
-  return { ...app, id, delivered, items, batch: await app.batch(id) }
-}
 
 describe('an item', () => {
   test('that fails is tried again and ends as what its last try was', async () => {

@@ -77,3 +77,10 @@ export function payloadOf({ body }: PendingDelivery): unknown {
   const log = z.array(z.object({ body: z.string() })).parse(JSON.parse(body))
   return JSON.parse(atob(log[0]?.body ?? ''))
 }
+
+/** A delivery of a toy workflow's layer 3. */
+export const isItem = ({ url }: PendingDelivery) => url.endsWith('/execute-user')
+
+/** QStash's report of a run that failed for good. */
+export const isFailureCallback = ({ headers }: PendingDelivery) =>
+  headers['upstash-workflow-is-failure'] === 'true'

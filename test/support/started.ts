@@ -28,3 +28,19 @@ export async function started(count: number, options: Parameters<typeof toyWorkf
     },
   }
 }
+
+/** Runs a batch over this many users with this work, until nothing is left to deliver. */
+export async function runToy(
+  users: number,
+  work: Parameters<typeof toyWorkflow>[0],
+  options: Parameters<typeof toyWorkflow>[1] = {},
+  deliveries: Parameters<ReturnType<typeof rounds>['deliver']>[0] = {},
+) {
+  const app = rounds([toyWorkflow(work, options)])
+  await insertUsers(app.services.db, users)
+  const { id } = await app.start('toy')
+  const delivered = await app.deliver(deliveries)
+  const items = async (status: string) =>
+    (await app.call('GET', `/api/admin/batches/${id}/items?status=${status}`)).body
+  return { ...app, id, delivered, items, batch: await app.batch(id) }
+}
