@@ -44,8 +44,9 @@ export const executeLayer: Layer<Payload> = {
 
   async failed(services, workflow, item, { reason, retried }) {
     const { db } = services
+    const { pageSize } = workflow
     const error = { name: 'RunFailed', message: reason }
-    const ended = await abandonItem(db, { ...item, ...workflow }, { status: 'failed', error })
+    const ended = await abandonItem(db, { ...item, pageSize }, { status: 'failed', error })
     if (ended !== undefined) {
       return await passOn(services, workflow, item, { nextPage: ended.nextPage, made: null })
     }
@@ -78,7 +79,9 @@ async function notClaimed(
         claim.retryAfterSeconds,
       )
     case 'closed':
-      if (claim.batchStatus === 'cancelled') await dropItem(services.db, { ...item, ...workflow })
+      if (claim.batchStatus === 'cancelled') {
+        await dropItem(services.db, { ...item, pageSize: workflow.pageSize })
+      }
       return { success: false, itemId, message: `batch is ${claim.batchStatus}` }
     case 'superseded':
       return { success: false, itemId, message: 'a later attempt has its own run' }

@@ -37,7 +37,6 @@ function mountLayer<Payload extends { batchId?: string | undefined }>(
   const path = layerPath(workflow, name)
   const stepName = layerLabel(workflow, name)
   const schema = layer.payload(workflow)
-
   const log = layerLog(workflow, name)
 
   app.post(path, plainMessage(workflow, name), async (c) => {

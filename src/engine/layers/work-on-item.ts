@@ -60,8 +60,9 @@ async function tryWork(
     const done = await withinLease(item, workflow, () =>
       workflow.work({ db: services.db, ai, params: item.params, signal: item.signal }, item.itemId),
     )
-    if (done instanceof Skip)
+    if (done instanceof Skip) {
       return { status: 'skipped', error: { name: 'Skipped', message: presentable(done.reason) } }
+    }
     const freshForSeconds = workflow.freshFor === null ? null : ms(workflow.freshFor) / 1000
     const data = workflow.data.parse(done)
     if (!isStorable(data)) throw new Error('the result holds a character that cannot be stored')
@@ -70,7 +71,9 @@ async function tryWork(
     const described = describeError(error)
     if (error instanceof PermanentError || item.lastTry) return { status: 'failed', error: described }
     const batchStatus = await releaseItem(services.db, item, described, ai.used())
-    if (batchStatus === 'cancelled') await dropItem(services.db, { ...item, ...workflow })
+    if (batchStatus === 'cancelled') {
+      await dropItem(services.db, { ...item, pageSize: workflow.pageSize })
+    }
     layerLog(workflow, 'execute').error('item will be tried again', {
       batchId: item.batchId,
       itemId: item.itemId,
