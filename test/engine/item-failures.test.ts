@@ -1,6 +1,12 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { isFailureCallback, payloadOf, type Fate, type PendingDelivery } from '../support/deliveries.ts'
+import {
+  isFailureCallback,
+  isItem,
+  payloadOf,
+  type Fate,
+  type PendingDelivery,
+} from '../support/deliveries.ts'
 import { insertUsers } from '../support/population.ts'
 import { resetEverything, rounds } from '../support/rounds.ts'
 import { started } from '../support/started.ts'
@@ -14,22 +20,27 @@ const losing =
   (delivery: PendingDelivery): Fate =>
     !isFailureCallback(delivery) && which(delivery) ? 'lost' : 'normal'
 
+/** Loses every delivery of the first item's run, after what `meanwhile` does; the others come as usual. */
+function firstRun(meanwhile: (delivery: PendingDelivery) => Promise<unknown>) {
+  let victim: string | undefined
+  return async (delivery: PendingDelivery): Promise<Fate> => {
+    if (isFailureCallback(delivery) || !isItem(delivery)) return 'normal'
+    victim ??= delivery.headers['upstash-workflow-runid']
+    if (delivery.headers['upstash-workflow-runid'] !== victim) return 'normal'
+    await meanwhile(delivery)
+    return 'lost'
+  }
+}
+
 describe('a run of layer 3 that fails for good', () => {
   test('whose worker died over its item each time fails that item, and no other', async () => {
     const { deliver, now, call, id, services } = await started(10)
-    let victim: string | undefined
-    await deliver({
-      concurrency: 1,
-      async fate(delivery): Promise<Fate> {
-        if (isFailureCallback(delivery) || !delivery.url.endsWith('/execute-user')) return 'normal'
-        victim ??= delivery.headers['upstash-workflow-runid']
-        if (delivery.headers['upstash-workflow-runid'] !== victim) return 'normal'
-        await services.db.execute(sql`
-          update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now()
-          where item_id = ${String(Reflect.get(Object(payloadOf(delivery)), 'userId'))}`)
-        return 'lost'
-      },
+    const fate = firstRun(async (delivery) => {
+      await services.db.execute(sql`
+        update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now()
+        where item_id = ${String(Reflect.get(Object(payloadOf(delivery)), 'userId'))}`)
     })
+    await deliver({ concurrency: 1, fate })
     expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 9, failed: 1 } })
     expect((await call('GET', `/api/admin/batches/${id}/items?status=failed`)).body).toMatchObject({
       data: [{ error: { name: 'RunFailed', message: expect.any(String) } }],
@@ -99,18 +110,11 @@ describe('a run of layer 3 that fails for good', () => {
 
   test('that had made room still has the next page read', async () => {
     const { deliver, now, services } = await started(3, { maxOutstanding: 1 })
-    let victim: string | undefined
-    await deliver({
-      concurrency: 1,
-      async fate(delivery): Promise<Fate> {
-        if (isFailureCallback(delivery) || !delivery.url.endsWith('/execute-user')) return 'normal'
-        victim ??= delivery.headers['upstash-workflow-runid']
-        if (delivery.headers['upstash-workflow-runid'] !== victim) return 'normal'
-        await services.db.execute(sql`
-          update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now()`)
-        return 'lost'
-      },
+    const fate = firstRun(async () => {
+      await services.db.execute(sql`
+        update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now()`)
     })
+    await deliver({ concurrency: 1, fate })
     expect(await now()).toMatchObject({
       status: 'completed',
       counts: { recorded: 3, failed: 1, succeeded: 2 },
@@ -119,17 +123,10 @@ describe('a run of layer 3 that fails for good', () => {
 
   test('that saved its item but could not trigger the next page has it triggered afterwards', async () => {
     const { cutOff, deliver, now, worked } = await started(3, { maxOutstanding: 1 })
-    let victim: string | undefined
-    await deliver({
-      concurrency: 1,
-      async fate(delivery): Promise<Fate> {
-        if (isFailureCallback(delivery) || !delivery.url.endsWith('/execute-user')) return 'normal'
-        victim ??= delivery.headers['upstash-workflow-runid']
-        if (delivery.headers['upstash-workflow-runid'] !== victim) return 'normal'
-        await cutOff.worker(new Request(delivery.url, { ...delivery }))
-        return 'lost'
-      },
+    const fate = firstRun(async (delivery) => {
+      await cutOff.worker(new Request(delivery.url, { ...delivery }))
     })
+    await deliver({ concurrency: 1, fate })
     expect(await now()).toMatchObject({ status: 'completed', counts: { recorded: 3, succeeded: 3 } })
     expect(worked.length).toBe(3)
   })
