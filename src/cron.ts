@@ -21,7 +21,8 @@ export async function runTick(
   for (const [index, start] of starts.entries()) {
     const prefix = `[${due[index]?.name}:cron]`
     if (start.status === 'fulfilled') {
-      console.log(`${prefix} ${start.value.outcome} ${JSON.stringify({ batchId: start.value.batch.id })}`)
+      const { outcome, batch } = start.value ?? { outcome: 'skipped: the kill switch is on' }
+      console.log(`${prefix} ${outcome} ${JSON.stringify({ batchId: batch?.id })}`)
     } else {
       errors.push(start.reason)
       console.error(`${prefix} not started ${JSON.stringify(describeError(start.reason))}`)

@@ -40,6 +40,9 @@ export const envSchema = z.object({
   AI_MODEL: z.string().min(1),
   /** `json_object` for models that cannot take a JSON schema. */
   AI_RESPONSE_FORMAT: z.enum(['json_schema', 'json_object']).default('json_schema'),
+  /** Dollars for a million tokens of AI_MODEL; without both, nothing is said of dollars and no budget may be in them. */
+  AI_INPUT_USD_PER_MILLION: z.coerce.number().min(0).optional(),
+  AI_OUTPUT_USD_PER_MILLION: z.coerce.number().min(0).optional(),
   /** Multiplies every parallelism and rate; 1 keeps the definitions' limits. */
   FLOW_CONTROL_FACTOR: z.coerce.number().positive().default(1),
 })

@@ -5,10 +5,24 @@ export class PermanentError extends Error {
   override name = 'PermanentError'
 }
 
+/**
+ * Somebody asks us to come back later: the item is given back and tried again after that many seconds, which does not
+ * count as one of its tries, and the batch slows down.
+ */
+export class RetryLaterError extends Error {
+  override name = 'RetryLaterError'
+  readonly seconds: number
+
+  constructor(message: string, seconds: number) {
+    super(message)
+    this.seconds = seconds
+  }
+}
+
 /** What an HTTP client is told: `{ error: { code, message, details? } }` with `status`. */
 export class HttpError extends Error {
   override name = 'HttpError'
-  readonly status: 400 | 401 | 404 | 409 | 413 | 503
+  readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 503
   readonly code: string
   readonly details: unknown
 

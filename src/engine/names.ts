@@ -1,3 +1,4 @@
+import { sha256 } from '../digest.ts'
 import type { LayerName, Workflow } from '../workflows/contract.ts'
 
 /** Last path segment of a layer's route: process-users, paginate-users, generate-user. */
@@ -23,9 +24,5 @@ export const layerKey = (environment: string, workflow: Workflow, layer: LayerNa
   [environment, workflow.name, layer].join('.')
 
 /** Same parts, same id: a trigger that is repeated starts nothing anew while its run lives. */
-export async function runId(parts: readonly (string | number)[]): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(parts)))
-  return Array.from(new Uint8Array(digest).slice(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join(
-    '',
-  )
-}
+export const runId = (parts: readonly (string | number)[]): Promise<string> =>
+  sha256(JSON.stringify(parts), 16)

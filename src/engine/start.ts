@@ -1,13 +1,25 @@
 import { z } from 'zod'
 import { describeError } from '../errors.ts'
 import type { Workflow } from '../workflows/contract.ts'
+import { boundsOf } from './bounds-of-start.ts'
 import { failBatch } from './ledger/begin-batch.ts'
-import { openBatch, recordSkipped, type NewBatch, type Opened } from './ledger/open-batch.ts'
+import { rounds } from './ledger/changes.ts'
+import { isKilled } from './ledger/kill-switch.ts'
+import {
+  openBatch,
+  openQueued,
+  recordSkipped,
+  type Batch,
+  type NewBatch,
+  type Opened,
+} from './ledger/open-batch.ts'
 import type { Services } from './services.ts'
 import { processRun, triggerRuns } from './trigger.ts'
 
 /** How many items a batch may have at most. */
 export const limitSchema = z.int32().min(1)
+
+export type Started = Opened | { outcome: 'killed' }
 
 /**
  * Starts a batch: opens it and triggers layer 1. A batch that is found in `starting`, its own or the active one, is
@@ -15,34 +27,76 @@ export const limitSchema = z.int32().min(1)
  *
  * @throws Error when QStash cannot be reached; a batch opened by this call has then failed.
  */
-export async function startBatch(services: Services, start: NewBatch): Promise<Opened> {
+export async function startBatch(services: Services, start: NewBatch): Promise<Started> {
+  if (await isKilled(services.db, start.workflow.name)) return { outcome: 'killed' }
   const opened = await openBatch(services.db, start)
-  const { batch } = opened
-  if (batch.status !== 'starting') return opened
-  try {
-    await triggerRuns(services, start.workflow, [processRun(batch.id, batch.attempt)])
-  } catch (error) {
-    if (opened.outcome === 'opened') await failBatch(services.db, batch.id, describeError(error).message)
-    throw error
-  }
+  await triggerProcess(services, start.workflow, opened.batch, opened.outcome === 'opened')
   return opened
 }
 
-/** Starts a batch for a cron tick. The same tick starts it once; one that finds an active batch is recorded. */
+async function triggerProcess(
+  services: Services,
+  workflow: Workflow,
+  batch: Batch,
+  isOurs: boolean,
+): Promise<void> {
+  if (batch.status !== 'starting') return
+  try {
+    await triggerRuns(services, workflow, [processRun(batch.id, batch.attempt)])
+  } catch (error) {
+    if (isOurs) await failBatch(services.db, batch.id, describeError(error).message)
+    throw error
+  }
+}
+
+/**
+ * Starts a batch that nobody waits for an answer about: one that cannot start is recorded as skipped, or waits for the
+ * active one, as the workflow's `overlap` says.
+ */
+export async function startOrRecord(services: Services, start: NewBatch): Promise<Opened | null> {
+  const started = await startBatch(services, start)
+  const skip = async (reason: string) =>
+    await recordSkipped(services.db, { ...start, by: { ...start.by, reason } })
+  if (started.outcome === 'killed') {
+    await skip('the kill switch is on')
+    return null
+  }
+  if (started.outcome !== 'active') return started
+  const queued =
+    start.workflow.overlap === 'queue' ? await openBatch(services.db, start, 'queued') : undefined
+  if (queued?.outcome === 'opened') {
+    // The active batch may have ended just before this one came to wait for it.
+    await startQueued(services, start.workflow)
+    return queued
+  }
+  await skip(`batch ${started.batch.id} is ${started.batch.status}`)
+  return started
+}
+
+/** Starts a batch for a cron tick. The same tick starts it once. */
 export async function startScheduled(
   services: Services,
   workflow: Workflow,
   scheduledTime: number,
-): Promise<Opened> {
-  const start: NewBatch = {
+): Promise<Opened | null> {
+  return await startOrRecord(services, {
     workflow,
     startKey: `cron:${workflow.name}:${scheduledTime}`,
     startedBy: 'cron',
+    by: { ...rounds, reason: null },
     params: workflow.params.parse({}),
     force: false,
     limit: null,
-  }
-  const opened = await startBatch(services, start)
-  if (opened.outcome === 'active') await recordSkipped(services.db, start)
-  return opened
+    bounds: boundsOf(services, workflow, {}),
+    startPlanId: null,
+    sampleId: null,
+    options: {},
+  })
+}
+
+/** Starts the batch that waited for the workflow's active one to end, if there is one. May be repeated. */
+export async function startQueued(services: Services, workflow: Workflow): Promise<void> {
+  if (workflow.overlap !== 'queue') return
+  const batch = await openQueued(services.db, workflow.name)
+  if (batch !== undefined) await triggerProcess(services, workflow, batch, true)
 }

@@ -12,6 +12,8 @@ export type LayerRun = {
   batchId: string | undefined
   /** JSON, or a text to be sent as it is. */
   body: Json
+  /** Delivered not before that many seconds have passed. */
+  delaySeconds?: number
 }
 
 export const processRun = (batchId: string, attempt: number): LayerRun => ({
@@ -56,7 +58,14 @@ export const itemRun = (workflow: Workflow, batchId: string, { id, attempt }: Du
   body: { batchId, [itemIdField(workflow)]: id, attempt },
 })
 
-/** How QStash bounds a layer's deliveries. */
+/** The id of a run, to which the SDK adds `wfr_`. */
+export const workflowRunId = (
+  { ENVIRONMENT }: Services['env'],
+  { name }: Workflow,
+  { layer, identity }: Pick<LayerRun, 'layer' | 'identity'>,
+): Promise<string> => runId([ENVIRONMENT, name, layer, ...identity])
+
+/** How QStash bounds a layer's deliveries, unless a batch has pinned its own pace. */
 export function flowControl({ env }: Services, workflow: Workflow, layer: LayerName) {
   const { parallelism, rate } = workflow.layers[layer].flowControl
   const scaled = (value: number) => Math.max(1, Math.round(value * env.FLOW_CONTROL_FACTOR))
@@ -78,10 +87,11 @@ export async function triggerRuns(services: Services, workflow: Workflow, runs: 
   if (runs.length === 0) return
   const { env, client } = services
   const options = await Promise.all(
-    runs.map(async ({ layer, identity, batchId, body }) => ({
+    runs.map(async ({ layer, identity, batchId, body, delaySeconds }) => ({
       url: env.APP_URL + layerPath(workflow, layer),
       body,
-      workflowRunId: await runId([env.ENVIRONMENT, workflow.name, layer, ...identity]),
+      workflowRunId: await workflowRunId(env, workflow, { layer, identity }),
+      ...(delaySeconds === undefined ? {} : { delay: delaySeconds }),
       retries: workflow.layers[layer].retries,
       retryDelay: workflow.layers[layer].retryDelay,
       flowControl: flowControl(services, workflow, layer),

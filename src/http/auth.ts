@@ -1,14 +1,40 @@
 import type { MiddlewareHandler } from 'hono'
 import { timingSafeEqual } from 'hono/utils/buffer'
-import type { AppEnv } from '../engine/app-env.ts'
+import { findToken } from '../engine/ledger/tokens.ts'
+import type { Services } from '../engine/services.ts'
 import { HttpError } from '../errors.ts'
+import type { AdminEnv } from './admin/api.ts'
 
-/** Lets in who shows the admin token as a bearer token. Both are hashed before they are compared. */
-export const requireAdmin: MiddlewareHandler<AppEnv> = async (c, next) => {
-  const given = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1] ?? ''
-  if (!(await timingSafeEqual(given, c.var.services.env.ADMIN_TOKEN))) {
+/** Who asks. The holder of ADMIN_TOKEN may also make and revoke the tokens of the others. */
+export type Actor = { name: string; role: 'viewer' | 'operator' | 'admin' }
+
+const ranks = { viewer: 0, operator: 1, admin: 2 }
+
+/** Lets in who shows a token, and lets viewers only look. */
+export const authenticate: MiddlewareHandler<AdminEnv> = async (c, next) => {
+  const given = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
+  const actor = given === undefined ? undefined : await actorWith(c.var.services, given)
+  if (actor === undefined) {
     c.header('www-authenticate', 'Bearer')
     throw new HttpError(401, 'unauthorized', 'a valid bearer token is required')
   }
-  await next()
+  c.set('actor', actor)
+  await requireRole(c.req.method === 'GET' || c.req.method === 'HEAD' ? 'viewer' : 'operator')(c, next)
+}
+
+/** Lets in who has the role or a higher one. */
+export const requireRole =
+  (role: Actor['role']): MiddlewareHandler<AdminEnv> =>
+  async (c, next) => {
+    const { actor } = c.var
+    if (ranks[actor.role] < ranks[role]) {
+      throw new HttpError(403, 'forbidden', `${actor.name} is a ${actor.role}; this needs the role ${role}`)
+    }
+    await next()
+  }
+
+async function actorWith({ env, db }: Services, token: string): Promise<Actor | undefined> {
+  // Both are hashed before they are compared.
+  if (await timingSafeEqual(token, env.ADMIN_TOKEN)) return { name: 'ADMIN_TOKEN', role: 'admin' }
+  return await findToken(db, token)
 }

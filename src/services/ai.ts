@@ -2,7 +2,7 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { APICallError, generateText, NoObjectGeneratedError, Output, type LanguageModelUsage } from 'ai'
 import { z } from 'zod'
 import type { Env } from '../env.ts'
-import { PermanentError } from '../errors.ts'
+import { PermanentError, RetryLaterError } from '../errors.ts'
 import type { Ai, Usage } from '../workflows/contract.ts'
 
 /** An `Ai` that adds up what it uses. */
@@ -53,12 +53,30 @@ export function createAi(env: Env): CreateAi {
   }
 }
 
+const defaultRetrySeconds = 15
+
+/** Seconds that a `Retry-After` header asks for, as a number or a date; null when it says nothing. */
+function retryAfter(header: string | undefined): number | null {
+  if (header === undefined || header.trim() === '') return null
+  const seconds = Number(header)
+  const wait = Number.isNaN(seconds) ? (Date.parse(header) - Date.now()) / 1000 : seconds
+  return Number.isNaN(wait) ? null : Math.max(1, Math.ceil(wait))
+}
+
 /** The error to report; what the model wrote belongs in no log. */
 function withoutAnswer(error: unknown): unknown {
   if (APICallError.isInstance(error)) {
-    const message = `the model answered ${error.statusCode ?? 'nothing'}: ${error.message}`
-    const permanent = error.statusCode !== undefined && permanentStatuses.has(error.statusCode)
-    return permanent ? new PermanentError(message) : new Error(message)
+    const { statusCode } = error
+    const message = `the model answered ${statusCode ?? 'nothing'}: ${error.message}`
+    const name = `Model${statusCode ?? 'Silent'}`
+    if (statusCode !== undefined && permanentStatuses.has(statusCode)) {
+      return Object.assign(new PermanentError(message), { name })
+    }
+    const seconds = retryAfter(error.responseHeaders?.['retry-after'])
+    if (statusCode === 429 || seconds !== null) {
+      return new RetryLaterError(message, seconds ?? defaultRetrySeconds)
+    }
+    return Object.assign(new Error(message), { name })
   }
   if (NoObjectGeneratedError.isInstance(error) || error instanceof z.ZodError) {
     return new Error("the model's answer does not fit the schema")

@@ -8,10 +8,23 @@ import { z } from 'zod'
 import type { Db } from '../db/client.ts'
 import type { Json } from '../db/json.ts'
 
+import {
+  budgetSchema,
+  canarySchema,
+  estimateSchema,
+  tolerateSchema,
+  type Budget,
+  type Canary,
+  type Estimate,
+  type Tolerate,
+} from './bounds.ts'
 import { defaultLayers, type LayerName, type LayerSettings } from './layer-settings.ts'
+import type { CacheTools, Reader, Result, Skip, WorkTools } from './ports.ts'
 
 export type { Json } from '../db/json.ts'
+export type { Budget, Canary, Estimate, Tolerate } from './bounds.ts'
 export { layerNames, type LayerName } from './layer-settings.ts'
+export * from './ports.ts'
 
 /** Stored with the batch and read by every layer, so they are JSON. */
 export type Params = { [name: string]: Json | undefined }
@@ -27,73 +40,6 @@ export type Duration = ms.StringValue
 export type Population = {
   getSQL(): SQL
   _: { readonly selectedFields: { id: unknown; version: unknown } }
-}
-
-export type Usage = { inputTokens: number; outputTokens: number }
-
-/** A stored result with what is known of its making. Times are ISO 8601. */
-export type Result<Data> = {
-  version: string
-  data: Data
-  model: string | null
-  usage: Usage
-  generatedAt: string
-  /** Null: fresh for as long as the version holds. */
-  expiresAt: string | null
-}
-
-/** A language model. What it uses is added up by the engine and stored with the item's result. */
-export type Ai = {
-  /**
-   * Asks for an object of the given shape.
-   *
-   * @throws PermanentError when the model refuses the request itself; any other error is worth another try, also
-   * output that does not fit the shape.
-   */
-  object<Schema extends z.ZodType>(request: {
-    schema: Schema
-    instructions: string
-    prompt: string
-    maxOutputTokens?: number
-  }): Promise<z.output<Schema>>
-}
-
-/** Where readers look first. Losing it loses nothing. */
-export type Cache = {
-  get(key: string): Promise<unknown>
-  /** @param ttlSeconds null keeps the entry until it is overwritten. */
-  set(key: string, value: Json, ttlSeconds: number | null): Promise<void>
-}
-
-/** What `work` returns for an item that turns out to need nothing. */
-export class Skip {
-  readonly reason: string
-  constructor(reason: string) {
-    this.reason = reason
-  }
-}
-export const skip = (reason: string) => new Skip(reason)
-
-export type WorkTools<P> = {
-  db: Db
-  ai: Ai
-  params: P
-  /** Aborts when the item's `timeout` is over; pass it on to what takes long. */
-  signal: AbortSignal
-}
-
-/** The cache, and the scope that a result belongs to. */
-export type CacheTools = { cache: Cache; scope: string }
-
-/** Serves an item's result over HTTP: the owner's own text, else the generated one, else `empty`. */
-export type Reader<Data> = {
-  /** Has one path parameter, the item's id: `/api/agents/:agentId/welcome`. */
-  path: string
-  empty: Data
-  /** The owner's own text (null: there is none), or undefined when no such item exists. */
-  own(tools: { db: Db }, id: string): Promise<Data | null | undefined>
-  /** The cached result, or null on a miss or a broken entry. */
-  cached(tools: CacheTools, id: string): Promise<Result<Data> | null>
 }
 
 type Definition<P, Data extends Json> = {
@@ -131,6 +77,14 @@ type Options<P, Data extends Json> = {
   chunkSize: number
   /** Most items queued or running at any time. */
   maxOutstanding: number
+  /** What one item is thought to use; the budget reserves it until an item has used more. */
+  estimate: Estimate | null
+  /** Bounds of a batch whose start names none, so also of one that cron starts. */
+  budget: Budget | null
+  tolerate: Tolerate | null
+  canary: Canary | null
+  /** A tick that finds an active batch is skipped, or opens one batch that waits for its end. */
+  overlap: 'skip' | 'queue'
 }
 
 type LayerOptions = { [Layer in LayerName]?: Partial<LayerSettings> }
@@ -147,11 +101,15 @@ const wellFormed = z.object({
   pageSize: size,
   chunkSize: size,
   maxOutstanding: z.int().min(1),
+  estimate: estimateSchema.nullable(),
+  budget: budgetSchema.nullable(),
+  tolerate: tolerateSchema.nullable(),
+  canary: canarySchema.nullable(),
 })
 
 /**
  * Checks a definition and fills in the defaults: layer 3 is called `execute`, results stay fresh until their version
- * changes, work may take 60 seconds, pages of 50, chunks of 20, at most 1,000 items outstanding.
+ * changes, work may take 60 seconds, pages of 50, chunks of 20, at most 1,000 items outstanding, no other bounds.
  *
  * @throws ZodError that names the field which is not well formed.
  * @throws TypeError when a param has no default though a schedule or readers give none.
@@ -170,6 +128,11 @@ export function defineWorkflow<P extends Params, Data extends Json>(
     pageSize: 50,
     chunkSize: 20,
     maxOutstanding: 1000,
+    estimate: null,
+    budget: null,
+    tolerate: null,
+    canary: null,
+    overlap: 'skip',
     ...rest,
     params: rest.params.strict(),
     layers: {

@@ -93,16 +93,14 @@ describe('cancel', () => {
   })
 
   test('while a worker lies dead over an item ends that item when its delivery comes back', async () => {
-    const { act, deliver, now, services } = await started(1)
+    const { act, deliver, now, services, die } = await started(1)
     let died = false
     await deliver({
       concurrency: 1,
       async fate(delivery): Promise<Fate> {
         if (died || !delivery.url.endsWith('/execute-user')) return 'normal'
         died = true
-        await services.db.execute(sql`
-          update batch_items set
-            status = 'running', token = gen_random_uuid(), lease_until = now() + interval '1 hour'`)
+        await die(delivery, 3600)
         await act('cancel')
         await services.db.execute(sql`update batch_items set lease_until = now()`)
         return 'normal'

@@ -34,12 +34,8 @@ function firstRun(meanwhile: (delivery: PendingDelivery) => Promise<unknown>) {
 
 describe('a run of layer 3 that fails for good', () => {
   test('whose worker died over its item each time fails that item, and no other', async () => {
-    const { deliver, now, call, id, services } = await started(10)
-    const fate = firstRun(async (delivery) => {
-      await services.db.execute(sql`
-        update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now()
-        where item_id = ${String(Reflect.get(Object(payloadOf(delivery)), 'userId'))}`)
-    })
+    const { deliver, now, call, id, die } = await started(10)
+    const fate = firstRun((delivery) => die(delivery, 0))
     await deliver({ concurrency: 1, fate })
     expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 9, failed: 1 } })
     expect((await call('GET', `/api/admin/batches/${id}/items?status=failed`)).body).toMatchObject({
@@ -48,17 +44,14 @@ describe('a run of layer 3 that fails for good', () => {
   })
 
   test('whose worker may still be at work waits for it, and then leaves it to the operator', async () => {
-    const { deliver, now, act, services, worked } = await started(1)
+    const { deliver, now, act, services, worked, die } = await started(1)
     let reports = 0
     await deliver({
       concurrency: 1,
       async fate(delivery): Promise<Fate> {
         if (!delivery.url.endsWith('/execute-user')) return 'normal'
         if (isFailureCallback(delivery)) reports += 1
-        else {
-          await services.db.execute(sql`
-            update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now() + interval '1 hour'`)
-        }
+        else await die(delivery, 3600)
         return isFailureCallback(delivery) ? 'normal' : 'lost'
       },
     })
@@ -109,11 +102,8 @@ describe('a run of layer 3 that fails for good', () => {
   })
 
   test('that had made room still has the next page read', async () => {
-    const { deliver, now, services } = await started(3, { maxOutstanding: 1 })
-    const fate = firstRun(async () => {
-      await services.db.execute(sql`
-        update batch_items set status = 'running', token = gen_random_uuid(), lease_until = now()`)
-    })
+    const { deliver, now, die } = await started(3, { maxOutstanding: 1 })
+    const fate = firstRun((delivery) => die(delivery, 0))
     await deliver({ concurrency: 1, fate })
     expect(await now()).toMatchObject({
       status: 'completed',

@@ -1,11 +1,11 @@
-import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { makePlan } from '../../src/engine/ledger/plan.ts'
+import { boundsOf } from '../../src/engine/bounds-of-start.ts'
+import { planBatch } from '../../src/engine/plan-batch.ts'
 import { users } from '../../src/db/schema.ts'
 import type { Fate } from '../support/deliveries.ts'
 import { userId } from '../support/population.ts'
 import { local, resetEverything, rounds } from '../support/rounds.ts'
-import { started } from '../support/started.ts'
+import { openUntriggered, started } from '../support/started.ts'
 import { toyWorkflow } from '../support/toy.ts'
 
 beforeEach(resetEverything)
@@ -84,9 +84,7 @@ describe('a worker that dies', () => {
   test('before it could trigger the batch it opened leaves it to be found, even while QStash is down', async () => {
     const { cutOff, call, deliver, services } = await started(3)
     await deliver()
-    await services.db.execute(sql`
-      insert into batches (id, workflow, scope, status, start_key, started_by, params, force, max_outstanding)
-      values (gen_random_uuid(), 'toy', '', 'starting', 'cron:toy:1', 'cron', '{"tag":""}', true, 1000)`)
+    await openUntriggered(services.db, { force: true })
     expect((await cutOff.call('POST', '/api/admin/workflows/toy/batches', {})).status).toBe(503)
     expect((await call('GET', '/api/admin/batches?status=starting')).body).toMatchObject({ data: [{}] })
     expect((await call('POST', '/api/admin/workflows/toy/batches', {})).status).toBe(409)
@@ -107,8 +105,9 @@ test('a population that does not select (id, version) is refused by name', async
   const workflow = toyWorkflow(() => Promise.resolve({ text: '' }), {
     population: ({ db }) => db.select({ version: users.name, id: users.id }).from(users),
   })
-  const { db } = rounds([workflow]).services
-  await expect(
-    makePlan(db, 'key', { workflow, params: {}, scope: '', force: false, limit: null }),
-  ).rejects.toThrow('the population of toy selects (version, id) instead of (id, version)')
+  const { services } = rounds([workflow])
+  const wish = { workflow, params: {}, scope: '', force: false, limit: null }
+  await expect(planBatch(services, 'key', { ...wish, ...boundsOf(services, workflow, {}) })).rejects.toThrow(
+    'the population of toy selects (version, id) instead of (id, version)',
+  )
 })

@@ -5,6 +5,7 @@ import { runTick } from '../../src/cron.ts'
 import type { Fate, PendingDelivery } from '../support/deliveries.ts'
 import { insertUsers } from '../support/population.ts'
 import { qstashThatIsDown, resetEverything, rounds } from '../support/rounds.ts'
+import { openUntriggered } from '../support/started.ts'
 import { toyWorkflow } from '../support/toy.ts'
 
 beforeEach(resetEverything)
@@ -119,9 +120,7 @@ describe('a start over the API', () => {
 
   test('finds a batch whose opener died before it could trigger it, and triggers it', async () => {
     const { services, call, deliver, batches, worked } = await prepared()
-    await services.db.execute(sql`
-      insert into batches (id, workflow, scope, status, start_key, started_by, params, force, max_outstanding)
-      values (gen_random_uuid(), 'toy', '', 'starting', 'cron:toy:1', 'cron', '{"tag":""}', false, 1000)`)
+    await openUntriggered(services.db)
     expect(await call('POST', '/api/admin/workflows/toy/batches', {})).toMatchObject({ status: 409 })
     await deliver()
     expect(worked.length).toBe(5)

@@ -45,5 +45,9 @@ export const pastBatch = (n: number, changes: Partial<BatchRow> = {}): BatchRow 
   params: {},
   force: false,
   maxOutstanding: 1000,
+  parallelism: 10,
+  rate: 5,
+  itemTokens: 0,
+  itemUsd: 0,
   ...changes,
 })

@@ -22,7 +22,6 @@ export const batchSchema = z.object({
     recorded: count,
     queued: count,
     running: count,
-    waiting: count,
     succeeded: count,
     skipped: count,
     failed: count,
@@ -94,7 +93,8 @@ export async function resetEverything(): Promise<void> {
     qstash('/local/reset'),
   ])
   await db.execute(
-    sql`truncate users, subscriptions, agents, topics, batches, batch_pages, batch_items, results, plans cascade`,
+    sql`truncate users, subscriptions, agents, topics, batches, batch_pages, batch_items, results, plans, changes, tokens,
+      kill_switches, samples, sample_items cascade`,
   )
 }
 

@@ -6,10 +6,13 @@ import type { Json, Workflow } from '../../workflows/contract.ts'
 import { claimItem, type Claim } from '../ledger/claim.ts'
 import { abandonItem, dropItem } from '../ledger/end-item.ts'
 import { itemState, type ItemState } from '../ledger/item-state.ts'
+import { rounds } from '../ledger/changes.ts'
 import { pauseBatch } from '../ledger/pause-batch.ts'
 import { storedResult } from '../ledger/results.ts'
+import { itemError } from '../item-error.ts'
 import { itemIdField } from '../names.ts'
 import type { Services } from '../services.ts'
+import { itemRun, triggerRuns } from '../trigger.ts'
 import type { Layer } from './layer.ts'
 import { passOn } from './pass-on.ts'
 import { workOnItem } from './work-on-item.ts'
@@ -45,11 +48,9 @@ export const executeLayer: Layer<Payload> = {
   async failed(services, workflow, item, { reason, retried }) {
     const { db } = services
     const { pageSize } = workflow
-    const error = { name: 'RunFailed', message: reason }
+    const error = await itemError(Object.assign(new Error(reason), { name: 'RunFailed' }), 'run')
     const ended = await abandonItem(db, { ...item, pageSize }, { status: 'failed', error })
-    if (ended !== undefined) {
-      return await passOn(services, workflow, item, { nextPage: ended.nextPage, made: null })
-    }
+    if (ended !== undefined) return await passOn(services, workflow, item, { ...ended, made: null })
     const state = await itemState(db, item)
     if (state === undefined) return
     if (state.status === 'running' && retried < workflow.layers.execute.retries) {
@@ -57,7 +58,8 @@ export const executeLayer: Layer<Payload> = {
     }
     if (state.status === 'running' || state.status === 'queued') {
       // Nobody knows what became of it, or no delivery ever reached it: it is not the item that is broken.
-      await pauseBatch(db, item.batchId, `the run of item ${item.itemId} was lost: ${reason}`)
+      const lost = `the run of item ${item.itemId} was lost: ${reason}`
+      await pauseBatch(db, item.batchId, 'lost_run', { ...rounds, reason: lost })
     } else await finishAgain(services, workflow, item, state)
   },
 }
@@ -84,6 +86,11 @@ async function notClaimed(
       }
       return { success: false, itemId, message: `batch is ${claim.batchStatus}` }
     case 'superseded':
+      // Whoever gave it its attempt may have died before it could trigger the run.
+      if (claim.queued)
+        await triggerRuns(services, workflow, [
+          itemRun(workflow, batchId, { id: itemId, attempt: claim.attempt }),
+        ])
       return { success: false, itemId, message: 'a later attempt has its own run' }
     case 'unknown':
       throw new PermanentError(`batch ${batchId} of ${workflow.name} has no item ${itemId}`)
@@ -95,8 +102,9 @@ async function finishAgain(
   services: Services,
   workflow: Workflow,
   item: Payload,
-  { status, scope, nextPage }: ItemState,
+  { status, scope, nextPage, batchStatus }: ItemState,
 ): Promise<void> {
   const result = status === 'succeeded' ? await storedResult(services.db, workflow, scope, item.itemId) : null
-  await passOn(services, workflow, item, { nextPage, made: result === null ? null : { scope, result } })
+  const made = result === null ? null : { scope, result }
+  await passOn(services, workflow, item, { nextPage, batchStatus, made })
 }

@@ -4,9 +4,11 @@ import type { Json, Workflow } from '../../workflows/contract.ts'
 import { dueChunk, duePage, type Chunk, type Due } from '../ledger/due-items.ts'
 import { pauseForLostRun } from '../ledger/pause-batch.ts'
 import { pagePosition, recordPage } from '../ledger/record-page.ts'
+import { recordRetryPage } from '../ledger/retry-page.ts'
 import { layerLog } from '../log.ts'
 import { itemIdsField } from '../names.ts'
 import type { Services } from '../services.ts'
+import { startQueued } from '../start.ts'
 import { chunkRun, itemRun, pageRun, triggerRuns, type LayerRun } from '../trigger.ts'
 import type { Layer } from './layer.ts'
 
@@ -39,23 +41,26 @@ async function runPage(services: Services, workflow: Workflow, batchId: string, 
   const { db } = services
   const position = await pagePosition(db, workflow, batchId, page)
   if (position === undefined) throw new PermanentError(`${workflow.name} has no batch ${batchId}`)
-  const { status, pages, cursor, size, ...rest } = position
+  const { status, pages, cursor, size, retrying, ...rest } = position
   const recorded =
     page === pages + 1 && status === 'running'
-      ? await recordPage(db, { batchId, page, cursor, size }, { workflow, ...rest })
+      ? await (retrying
+          ? recordRetryPage(db, workflow, { batchId, page, cursor })
+          : recordPage(db, { batchId, page, cursor, size }, { workflow, ...rest }))
       : undefined
   if (recorded === undefined) {
     return await triggerLeft(services, workflow, batchId, await duePage(db, workflow, batchId, page), page)
   }
 
-  const { ids, attempt, skipped, nextCursor } = recorded
+  const { items, attempt, skipped, nextCursor } = recorded
   await triggerDue(services, workflow, batchId, {
     attempt,
-    items: ids.map((id) => ({ id, attempt: 1 })),
+    items,
     nextPage: recorded.goesOn ? page + 1 : null,
   })
-  layerLog(workflow, 'paginate').info('page recorded', { batchId, page, items: ids.length, skipped })
-  return { success: true, processedItems: ids.length, skippedItems: skipped, nextCursor }
+  if (recorded.batchStatus === 'completed') await startQueued(services, workflow)
+  layerLog(workflow, 'paginate').info('page recorded', { batchId, page, items: items.length, skipped })
+  return { success: true, processedItems: items.length, skippedItems: skipped, nextCursor }
 }
 
 async function runChunk(services: Services, workflow: Workflow, batchId: string, chunk: Chunk) {

@@ -1,18 +1,23 @@
 import type { Json, Result, Workflow } from '../../workflows/contract.ts'
-import type { NextPage } from '../ledger/settle-batch.ts'
+import type { NextPage } from '../ledger/settle.ts'
 import type { Services } from '../services.ts'
+import { startQueued } from '../start.ts'
 import { pageRun, triggerRuns } from '../trigger.ts'
 
 /** A stored result and the scope it belongs to. */
 export type Made = { scope: string; result: Result<Json> }
 
-/** What follows the end of an item: the page it made room for, and its result where readers look. May be repeated. */
+/**
+ * What follows the end of an item: the page it made room for, the batch that waited for the end of this one, and its
+ * result where readers look. May be repeated.
+ */
 export async function passOn(
   services: Services,
   workflow: Workflow,
   { batchId, itemId }: { batchId: string; itemId: string },
-  { nextPage, made }: { nextPage: NextPage | null; made: Made | null },
+  { nextPage, made, batchStatus }: { nextPage: NextPage | null; made: Made | null; batchStatus: string },
 ): Promise<void> {
+  if (batchStatus === 'completed') await startQueued(services, workflow)
   if (nextPage !== null) {
     await triggerRuns(services, workflow, [pageRun(batchId, nextPage.page, nextPage.attempt)])
   }

@@ -4,13 +4,16 @@ import { PermanentError } from '../../errors.ts'
 import type { Json, Params, Workflow } from '../../workflows/contract.ts'
 import { beginBatch, failBatch } from '../ledger/begin-batch.ts'
 import { livePredecessor } from '../ledger/live-predecessor.ts'
-import { recordSkipped, type NewBatch } from '../ledger/open-batch.ts'
+import { rounds } from '../ledger/changes.ts'
 import { pauseBatch } from '../ledger/pause-batch.ts'
-import { makePlan, type Plan } from '../ledger/plan.ts'
+import type { Plan } from '../ledger/plan.ts'
+import { planBatch } from '../plan-batch.ts'
 import { findBatch, type BatchWithPlan } from '../ledger/read-batches.ts'
 import { layerLog } from '../log.ts'
 import type { Services } from '../services.ts'
-import { limitSchema, startBatch } from '../start.ts'
+import { boundsOf } from '../bounds-of-start.ts'
+import { pinPace } from '../pace.ts'
+import { limitSchema, startOrRecord, startQueued } from '../start.ts'
 import { pageRun, triggerRuns } from '../trigger.ts'
 import type { Layer } from './layer.ts'
 
@@ -33,14 +36,14 @@ export const processLayer: Layer<Payload> = {
     const params = parseParams(workflow, rest)
     const key = `message:${workflowRunId}`
     if (dryRun) return await planOnly(services, { workflow, params, force, limit }, key)
-    return await start(services, { workflow, startKey: key, startedBy: 'message', params, force, limit })
+    return await start(services, { workflow, params, force, limit }, key)
   },
 
   async failed({ db }, _workflow, { batchId }, { reason }) {
     await failBatch(db, batchId, reason)
     const batch = await findBatch(db, batchId)
     // It began, but nobody may have been told to read its first page.
-    if (batch?.pages === 0) await pauseBatch(db, batchId, reason)
+    if (batch?.pages === 0) await pauseBatch(db, batchId, 'lost_run', { ...rounds, reason })
   },
 }
 
@@ -52,18 +55,34 @@ function parseParams(workflow: Workflow, params: unknown): Params {
 
 type Wish = { workflow: Workflow; params: Params; force: boolean; limit: number | null }
 
-async function planOnly({ db }: Services, wish: Wish, key: string) {
-  const plan = await makePlan(db, key, { ...wish, scope: wish.workflow.scope(wish.params) })
+async function planOnly(services: Services, wish: Wish, key: string) {
+  const { workflow, params } = wish
+  const plan = await planBatch(services, key, {
+    ...wish,
+    scope: workflow.scope(params),
+    ...boundsOf(services, workflow, {}),
+  })
   return { ...report(plan, 'dry run: nothing was started'), dryRun: true }
 }
 
 /** Opens a batch and leaves it to a run of its own, which QStash retries, paces and reports as the message's is not. */
-async function start(services: Services, wish: NewBatch) {
-  const { outcome, batch } = await startBatch(services, wish)
-  if (outcome === 'active') await recordSkipped(services.db, wish)
+async function start(services: Services, wish: Wish, startKey: string) {
+  const { workflow, params, force, limit } = wish
+  const started = await startOrRecord(services, {
+    ...wish,
+    startKey,
+    startedBy: 'message',
+    by: rounds,
+    bounds: boundsOf(services, workflow, {}),
+    startPlanId: null,
+    sampleId: null,
+    options: { params: z.json().parse(params), force, limit },
+  })
+  if (started === null) return report(null, 'skipped: the kill switch is on')
+  const { outcome, batch } = started
   if (outcome === 'active' || batch.status === 'skipped')
     return report(null, 'skipped: another batch is active')
-  const plan = await makePlan(services.db, wish.startKey, { ...batch, workflow: wish.workflow })
+  const plan = await planBatch(services, startKey, { ...batch, workflow })
   return { ...report(plan, `started batch ${batch.id}`), batchId: batch.id }
 }
 
@@ -73,12 +92,14 @@ async function begin(services: Services, workflow: Workflow, batchId: string) {
   const found = await batchOf(services, workflow, batchId)
   if (found.status === 'starting') {
     await waitForPredecessor(services, workflow, batchId)
-    await beginBatch(db, batchId, await makePlan(db, `batch:${batchId}`, { ...found, workflow }))
+    await pinPace(services, workflow, found)
+    await beginBatch(db, batchId, await planBatch(services, `batch:${batchId}`, { ...found, workflow }))
   }
   const { status, pages, attempt, plan } = await batchOf(services, workflow, batchId)
   if (status === 'running' && pages === 0) {
     await triggerRuns(services, workflow, [pageRun(batchId, 1, attempt)])
   }
+  if (status === 'completed') await startQueued(services, workflow)
   layerLog(workflow, 'process').info('planned', { batchId, status, toProcess: plan?.toProcess })
   return { ...report(plan, `batch is ${status}`), batchId }
 }

@@ -1,12 +1,15 @@
 import ms from 'ms'
-import { isStorable } from '../../db/json.ts'
-import { describeError, PermanentError, presentable } from '../../errors.ts'
+import { PermanentError, RetryLaterError } from '../../errors.ts'
 import type { MeteredAi } from '../../services/ai.ts'
-import { Skip, type Json, type Params, type Usage, type Workflow } from '../../workflows/contract.ts'
-import { dropItem, saveItem, type Ended, type Outcome } from '../ledger/end-item.ts'
-import { releaseItem } from '../ledger/release-item.ts'
+import type { Json, Params, Workflow } from '../../workflows/contract.ts'
+import { doWork } from '../do-work.ts'
+import { itemError } from '../item-error.ts'
+import type { Prepared } from '../ledger/claim.ts'
+import { dropItem, saveItem, type Ended, type Outcome, type Spent } from '../ledger/end-item.ts'
 import { layerLog } from '../log.ts'
+import { tryToPinPace } from '../pace.ts'
 import type { Services } from '../services.ts'
+import { itemRun, triggerRuns } from '../trigger.ts'
 import { passOn, type Made } from './pass-on.ts'
 
 export type ClaimedItem = {
@@ -16,11 +19,16 @@ export type ClaimedItem = {
   version: string
   params: Params
   scope: string
+  /** A sample's result, which saves the work. */
+  prepared: Prepared | null
   /** An error now is the item's end. */
   lastTry: boolean
   /** Aborts when the lease ends. */
   signal: AbortSignal
 }
+
+/** Longest wait before an item whose model asked for patience is tried again. */
+const maxDelaySeconds = 900
 
 /**
  * Works on a claimed item, saves what became of it, and passes the result on.
@@ -32,70 +40,100 @@ export async function workOnItem(
   workflow: Workflow,
   item: ClaimedItem,
 ): Promise<Record<string, Json>> {
-  const { batchId, itemId } = item
+  const { itemId } = item
   const ai = services.createAi(item.signal)
-  const outcome = await tryWork(services, workflow, item, ai)
+  const begun = Date.now()
+  const { outcome, error } = await tryWork(services, workflow, item, ai)
   const { model, ...usage } = ai.used()
-  const ended = await saveItem(services.db, { ...item, pageSize: workflow.pageSize }, outcome, usage)
+  const spent = { ...usage, workMs: Date.now() - begun }
+  const ended = await saveItem(services.db, { ...item, pageSize: workflow.pageSize }, outcome, spent)
   if (ended === undefined) return { success: false, itemId, message: 'the claim was lost before the save' }
 
-  const log = layerLog(workflow, 'execute')
-  if (outcome.status === 'failed') log.error('item failed', { batchId, itemId, ...outcome.error })
-  else log.info(`item ${outcome.status}`, { batchId, itemId, ...usage })
+  report(workflow, item, outcome, spent)
+  if (ended.pace !== null) await tryToPinPace(services, workflow, ended.pace)
+  if (outcome.status === 'queued') {
+    return await givenBack(services, workflow, item, outcome, ended, error)
+  }
   const made = storedAs(outcome, item, ended, { model, usage })
-  await passOn(services, workflow, item, { nextPage: ended.nextPage, made })
+  await passOn(services, workflow, item, { ...ended, made })
   return { success: outcome.status === 'succeeded', itemId, status: outcome.status, ...problem(outcome) }
+}
+
+function report(
+  workflow: Workflow,
+  { batchId, itemId }: ClaimedItem,
+  outcome: Outcome,
+  { workMs, ...usage }: Spent,
+) {
+  const log = layerLog(workflow, 'execute')
+  if (outcome.status === 'queued')
+    log.error('item will be tried again', { batchId, itemId, ...outcome.error })
+  else if (outcome.status === 'failed') log.error('item failed', { batchId, itemId, ...outcome.error })
+  else log.info(`item ${outcome.status}`, { batchId, itemId, workMs, ...usage })
 }
 
 const problem = (outcome: Outcome): Record<string, Json> =>
   outcome.status === 'succeeded' ? {} : { error: outcome.error }
+
+/** What becomes of an item that is tried again: QStash repeats this delivery, or a new run comes later. */
+async function givenBack(
+  services: Services,
+  workflow: Workflow,
+  item: ClaimedItem,
+  outcome: Outcome & { status: 'queued' },
+  { batchStatus, attempt }: Ended,
+  error: unknown,
+): Promise<Record<string, Json>> {
+  const { batchId, itemId } = item
+  if (batchStatus === 'cancelled') await dropItem(services.db, { ...item, pageSize: workflow.pageSize })
+  if (!(error instanceof RetryLaterError)) throw error
+  const delaySeconds = Math.min(error.seconds, maxDelaySeconds)
+  await triggerRuns(services, workflow, [
+    { ...itemRun(workflow, batchId, { id: itemId, attempt }), delaySeconds },
+  ])
+  return { success: false, itemId, status: 'queued', delaySeconds, error: outcome.error }
+}
 
 async function tryWork(
   services: Services,
   workflow: Workflow,
   item: ClaimedItem,
   ai: MeteredAi,
-): Promise<Outcome> {
+): Promise<{ outcome: Outcome; error?: unknown }> {
   try {
-    const done = await withinLease(item, workflow, () =>
-      workflow.work({ db: services.db, ai, params: item.params, signal: item.signal }, item.itemId),
-    )
-    if (done instanceof Skip) {
-      return { status: 'skipped', error: { name: 'Skipped', message: presentable(done.reason) } }
-    }
-    const freshForSeconds = workflow.freshFor === null ? null : ms(workflow.freshFor) / 1000
-    const data = workflow.data.parse(done)
-    if (!isStorable(data)) throw new Error('the result holds a character that cannot be stored')
-    return { status: 'succeeded', data, model: ai.used().model, freshForSeconds }
+    return { outcome: await result(services, workflow, item, ai) }
   } catch (error) {
-    const described = describeError(error)
-    if (error instanceof PermanentError || item.lastTry) return { status: 'failed', error: described }
-    const batchStatus = await releaseItem(services.db, item, described, ai.used())
-    if (batchStatus === 'cancelled') {
-      await dropItem(services.db, { ...item, pageSize: workflow.pageSize })
+    const described = await itemError(error, workflow.verb)
+    if (error instanceof RetryLaterError) {
+      return { outcome: { status: 'queued', again: 'new_run', error: described }, error }
     }
-    layerLog(workflow, 'execute').error('item will be tried again', {
-      batchId: item.batchId,
-      itemId: item.itemId,
-      ...described,
-    })
-    throw error
+    if (error instanceof PermanentError || item.lastTry) {
+      return { outcome: { status: 'failed', error: described } }
+    }
+    return { outcome: { status: 'queued', again: 'same_run', error: described }, error }
   }
 }
 
-async function withinLease<T>(
-  { signal }: ClaimedItem,
-  { timeout }: Workflow,
-  work: () => Promise<T>,
-): Promise<T> {
-  const tooLong = () => new Error(`the work took longer than ${timeout}`)
-  if (signal.aborted) throw tooLong()
-  return await Promise.race([
-    work(),
-    new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(tooLong()), { once: true })
-    }),
-  ])
+async function result(
+  services: Services,
+  workflow: Workflow,
+  item: ClaimedItem,
+  ai: MeteredAi,
+): Promise<Outcome> {
+  const freshForSeconds = workflow.freshFor === null ? null : ms(workflow.freshFor) / 1000
+  const prepared = workflow.data.safeParse(item.prepared?.data)
+  if (prepared.success) {
+    return {
+      status: 'succeeded',
+      data: prepared.data,
+      model: item.prepared?.model ?? null,
+      freshForSeconds,
+    }
+  }
+  const done = await doWork(services, workflow, item, ai)
+  if (done.status === 'succeeded') return { ...done, model: ai.used().model, freshForSeconds }
+  const error = { name: 'Skipped', message: done.reason, step: workflow.verb, fingerprint: '' }
+  return { status: 'skipped', error }
 }
 
 /** The result as it was stored; null when there is none. */
@@ -103,7 +141,7 @@ function storedAs(
   outcome: Outcome,
   { version, scope }: ClaimedItem,
   { generatedAt, expiresAt }: Ended,
-  by: { model: string | null; usage: Usage },
+  by: Pick<Made['result'], 'model' | 'usage'>,
 ): Made | null {
   if (outcome.status !== 'succeeded' || generatedAt === null) return null
   return { scope, result: { ...by, version, data: outcome.data, generatedAt, expiresAt } }

@@ -2,85 +2,134 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { batchStatuses, itemStatuses } from '../../db/schema.ts'
-import type { Params, Workflow } from '../../workflows/contract.ts'
-import type { NextPage } from './settle-batch.ts'
+import type { Json, Params, Workflow } from '../../workflows/contract.ts'
+import { killed, morePages, overBudget } from './bounds.ts'
+import { logBatchChange, rounds } from './changes.ts'
+import type { NextPage } from './settle.ts'
 
-/** What the gate says to one delivery of one item's run. */
+/** A result that a sample made of the same version of the item. */
+export type Prepared = { data: Json; model: string | null }
+
 export type Claim =
-  | { outcome: 'claimed'; token: string; version: string; params: Params; scope: string }
+  | {
+      outcome: 'claimed'
+      token: string
+      version: string
+      params: Params
+      scope: string
+      prepared: Prepared | null
+    }
   /** Ended before; `nextPage` is the page that an interrupted delivery may have left untriggered. */
-  | { outcome: 'finished'; status: string; scope: string; nextPage: NextPage | null }
+  | { outcome: 'finished'; status: string; scope: string; batchStatus: string; nextPage: NextPage | null }
   /** A live claim holds it for that long. */
   | { outcome: 'busy'; retryAfterSeconds: number }
   /** The batch takes no more work. */
   | { outcome: 'closed'; batchStatus: string }
-  /** A later attempt has its own run. */
-  | { outcome: 'superseded' }
+  /** A later attempt, which the item has, has its own run. */
+  | { outcome: 'superseded'; attempt: number; queued: boolean }
   | { outcome: 'unknown' }
 
 const row = z.object({
+  outcome: z.enum(['claimed', 'finished', 'busy', 'closed', 'superseded', 'spent']),
   batchStatus: z.enum(batchStatuses),
   params: z.record(z.string(), z.json()),
   scope: z.string(),
   batchAttempt: z.int(),
   pages: z.int(),
   paginating: z.boolean(),
-  claimed: z.boolean(),
   itemStatus: z.enum(itemStatuses),
   version: z.string(),
   attempt: z.int(),
   leaseSeconds: z.coerce.number().nullable(),
+  prepared: z.object({ data: z.json(), model: z.string().nullable() }).nullable(),
 })
 
 /**
- * The gate. Takes the batch row for share, so that a pause or cancel that has answered is seen, and marks the item
- * `running` with a fencing token and a lease. At a closed gate nothing changes: resuming gives the item a new run.
+ * The gate. Locks the batch, so that a pause or cancel that has answered is seen, checks what bounds it, and marks the
+ * item `running` with a fencing token and a lease. A batch whose budget has no room for the item pauses; otherwise
+ * nothing changes at a closed gate: resuming gives the item a new run.
  */
-export async function claimItem(...args: Parameters<typeof claimOnce>): Promise<Claim> {
-  const claim = await claimOnce(...args)
-  // It may have waited for the very save that ended the item, and not have seen it.
-  return claim.outcome === 'busy' ? await claimOnce(...args) : claim
-}
-
-async function claimOnce(
+export async function claimItem(
   db: Db,
   workflow: Workflow,
   item: { batchId: string; itemId: string; attempt: number },
   lease: { token: string; seconds: number },
 ): Promise<Claim> {
   const { batchId, itemId, attempt } = item
+  const batch = sql.raw('batch')
   const statement = sql`
-    with batch as (select * from batches where id = ${batchId}::uuid and workflow = ${workflow.name} for share),
+    with batch as (
+      select * from batches where id = ${batchId}::uuid and workflow = ${workflow.name} for no key update
+    ),
+    item as (
+      select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
+      for no key update of i
+    ),
+    gate as (
+      select item.*,
+        case
+          when item.status not in ('queued', 'running') then 'finished'
+          when item.status = 'running' and item.lease_until > now() then 'busy'
+          when item.attempt <> ${attempt} then 'superseded'
+          when batch.status <> 'running' or ${killed(batch)} then 'closed'
+          when ${overBudget(batch, sql`(batch.running + (item.status = 'queued')::int)`)} then 'spent'
+          else 'claimed'
+        end as outcome
+      from batch join item on true
+    ),
     claimed as (
       update batch_items i set
         status = 'running', token = ${lease.token}::uuid, lease_until = now() + make_interval(secs => ${lease.seconds}),
         claims = i.claims + 1, started_at = coalesce(i.started_at, now())
-      from batch b where b.status = 'running' and i.batch_id = b.id and i.item_id = ${itemId}
-        and i.attempt = ${attempt} and (i.status = 'queued' or (i.status = 'running' and i.lease_until <= now()))
-      returning i.item_id
+      from gate g where g.outcome = 'claimed' and i.batch_id = g.batch_id and i.item_id = g.item_id
+    ),
+    counted as (
+      update batches b set
+        running = b.running + (g.outcome = 'claimed' and g.status = 'queued')::int,
+        duplicates = b.duplicates + (g.outcome in ('finished', 'busy', 'superseded'))::int,
+        status = case when g.outcome = 'spent' then 'paused' else b.status end,
+        paused_by = case when g.outcome = 'spent' then 'budget' else b.paused_by end,
+        reason = case when g.outcome = 'spent' then ${spent} else b.reason end
+      from gate g where b.id = g.batch_id and g.outcome <> 'closed'
+      returning b.*
+    ),
+    logged as (
+      ${logBatchChange(rounds, sql`'batch.pause'`, batch, sql.raw('c'), sql`counted c join batch on c.status <> batch.status`)}
     )
     select
-      b.status as "batchStatus", b.params, b.scope, b.attempt as "batchAttempt", b.pages,
-      b.status = 'running' and not b.exhausted and not b.awaiting_room as paginating,
-      exists (select 1 from claimed) as claimed,
-      i.status as "itemStatus", i.version, i.attempt, extract(epoch from i.lease_until - now()) as "leaseSeconds"
-    from batch b join batch_items i on i.batch_id = b.id and i.item_id = ${itemId}`
+      g.outcome, batch.status as "batchStatus", batch.params, batch.scope, batch.attempt as "batchAttempt", batch.pages,
+      batch.status = 'running' and ${morePages(batch)} and not batch.awaiting_room as paginating,
+      g.status as "itemStatus", g.version, g.attempt, extract(epoch from g.lease_until - now()) as "leaseSeconds",
+      case when s.item_id is not null then jsonb_build_object('data', s.output, 'model', s.model) end as prepared
+    from gate g join batch on true
+    left join sample_items s on s.sample_id = batch.sample_id and s.item_id = g.item_id
+      and s.version = g.version and s.status = 'succeeded'`
   const [found] = await queryRows(db, statement, row)
-  return found === undefined ? { outcome: 'unknown' } : judge(found, attempt, lease.token)
+  return found === undefined ? { outcome: 'unknown' } : judge(found, lease.token)
 }
 
-const endStatuses = new Set(['succeeded', 'skipped', 'failed', 'cancelled'])
+const spent = 'the budget has no room for another item'
 
-function judge(found: z.output<typeof row>, attempt: number, token: string): Claim {
-  const { params, scope, version, itemStatus, batchStatus } = found
-  if (found.claimed) return { outcome: 'claimed', token, version, params, scope }
-  if (endStatuses.has(itemStatus)) {
-    const nextPage = found.paginating ? { page: found.pages + 1, attempt: found.batchAttempt } : null
-    return { outcome: 'finished', status: itemStatus, scope, nextPage }
+function judge(found: z.output<typeof row>, token: string): Claim {
+  const { params, scope, version, prepared, attempt } = found
+  switch (found.outcome) {
+    case 'claimed':
+      return { outcome: 'claimed', token, version, params, scope, prepared }
+    case 'finished': {
+      const nextPage = found.paginating ? { page: found.pages + 1, attempt: found.batchAttempt } : null
+      const { itemStatus: status, batchStatus } = found
+      return { outcome: 'finished', status, scope, batchStatus, nextPage }
+    }
+    case 'busy':
+      return { outcome: 'busy', retryAfterSeconds: Math.max(1, Math.ceil(found.leaseSeconds ?? 0)) }
+    case 'superseded':
+      return { outcome: 'superseded', attempt, queued: found.itemStatus === 'queued' }
+    case 'spent':
+      return { outcome: 'closed', batchStatus: 'paused' }
+    case 'closed':
+      return {
+        outcome: 'closed',
+        batchStatus: found.batchStatus === 'running' ? 'stopped' : found.batchStatus,
+      }
   }
-  const lease = itemStatus === 'running' ? (found.leaseSeconds ?? 0) : 0
-  if (lease > 0) return { outcome: 'busy', retryAfterSeconds: Math.ceil(lease) }
-  if (found.attempt !== attempt) return { outcome: 'superseded' }
-  if (batchStatus !== 'running') return { outcome: 'closed', batchStatus }
-  return { outcome: 'busy', retryAfterSeconds: 1 }
 }

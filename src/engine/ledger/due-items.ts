@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { batchStatuses } from '../../db/schema.ts'
 import type { Workflow } from '../../workflows/contract.ts'
+import { morePages } from './bounds.ts'
 
 /** Items that one run of layer 2 triggers. */
 export type Chunk = { ids: string[] }
@@ -34,7 +35,7 @@ export const duePage = (db: Db, workflow: Workflow, batchId: string, page: numbe
     sql`i.page = ${page}`,
     sql`coalesce(
       (select min(page) from batch_items where batch_id = b.id and status = 'queued' and page > ${page}),
-      case when b.exhausted or b.awaiting_room then null else b.pages + 1 end)`,
+      case when ${morePages(sql.raw('b'))} and not b.awaiting_room then b.pages + 1 end)`,
   )
 
 /** What is due of a chunk. Undefined: the workflow has no such batch. */

@@ -1,19 +1,27 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
+import type { ItemError } from '../item-error.ts'
 import type { Json, Usage } from '../../workflows/contract.ts'
-import { settleBatch, type NextPage } from './settle-batch.ts'
+import { settle, type NextPage } from './settle.ts'
 
 export type Outcome =
   | { status: 'succeeded'; data: Json; model: string | null; freshForSeconds: number | null }
-  | { status: 'skipped' | 'failed' | 'cancelled'; error: { name: string; message: string } }
+  | { status: 'skipped' | 'failed' | 'cancelled'; error: ItemError }
+  /** Given back: `again` to the next delivery of its run, or, when the model asked for less, to a new run. */
+  | { status: 'queued'; again: 'same_run' | 'new_run'; error: ItemError }
 
 export type Ended = {
+  batchStatus: string
   /** The stored result's times, ISO 8601; null unless the item succeeded. */
   generatedAt: string | null
   expiresAt: string | null
   /** The page that this made room for; it must be triggered. */
   nextPage: NextPage | null
+  /** The item's attempt from now on. */
+  attempt: number
+  /** The pace at which the batch may go on, when it has changed and must be told to QStash. */
+  pace: { parallelism: number; rate: number } | null
 }
 
 const instant = z
@@ -21,17 +29,26 @@ const instant = z
   .transform((text) => new Date(text).toISOString())
   .nullable()
 const row = z.object({
+  batchStatus: z.string(),
   generatedAt: instant,
   expiresAt: instant,
   nextPage: z.int().nullable(),
+  batchAttempt: z.int(),
   attempt: z.int(),
+  pace: z.object({ parallelism: z.int(), rate: z.int() }).nullable(),
 })
 
 type Item = { batchId: string; itemId: string; pageSize: number }
 
-/** The save: ends a claimed item if the claim is still ours. Undefined: it is not, and nothing was written. */
-export const saveItem = (db: Db, item: Item & { token: string }, outcome: Outcome, usage: Usage) =>
-  endItem(db, item, outcome, usage, sql`i.status = 'running' and i.token = ${item.token}::uuid`)
+/** What a try took: tokens, and milliseconds of work. */
+export type Spent = Usage & { workMs: number }
+
+/**
+ * The save: ends a claimed item, or gives it back, if the claim is still ours. Undefined: it is not, and nothing was
+ * written.
+ */
+export const saveItem = (db: Db, item: Item & { token: string }, outcome: Outcome, spent: Spent) =>
+  endItem(db, item, outcome, spent, sql`i.status = 'running' and i.token = ${item.token}::uuid`)
 
 /**
  * Ends an item whose run has died: one whose claim is over, or that a delivery had tried. Undefined: it has ended, its
@@ -42,7 +59,7 @@ export const abandonItem = (db: Db, item: Item & { attempt: number }, outcome: O
     db,
     item,
     outcome,
-    nothing,
+    null,
     sql`i.attempt = ${item.attempt} and (
       (i.status = 'running' and i.lease_until <= now()) or (i.status = 'queued' and i.error is not null))`,
   )
@@ -52,43 +69,68 @@ export const dropItem = (db: Db, item: Item) =>
   endItem(
     db,
     item,
-    { status: 'cancelled', error: { name: 'Cancelled', message: 'the batch was cancelled' } },
-    nothing,
+    {
+      status: 'cancelled',
+      error: { name: 'Cancelled', message: 'the batch was cancelled', step: 'cancel', fingerprint: '' },
+    },
+    null,
     sql`batch.status = 'cancelled'
       and (i.status = 'queued' or (i.status = 'running' and i.lease_until <= now()))`,
   )
-
-const nothing: Usage = { inputTokens: 0, outputTokens: 0 }
 
 async function endItem(
   db: Db,
   { batchId, itemId, pageSize }: Item,
   outcome: Outcome,
-  usage: Usage,
+  spent: Spent | null,
   ours: SQL,
 ): Promise<Ended | undefined> {
-  const error = outcome.status === 'succeeded' ? null : JSON.stringify(outcome.error)
+  const { inputTokens, outputTokens, workMs } = spent ?? { inputTokens: 0, outputTokens: 0, workMs: null }
+  const { fingerprint, ...error } = outcome.status === 'succeeded' ? noError : outcome.error
+  const failed = outcome.status === 'failed' || outcome.status === 'queued'
+  const newRun = outcome.status === 'queued' && outcome.again === 'new_run'
+  const tried = {
+    inputTokens,
+    outputTokens,
+    workMs: workMs ?? 0,
+    fingerprint: failed ? fingerprint : null,
+    message: failed ? (error.message ?? null) : null,
+    counts: spent !== null && !newRun,
+    throttled: newRun,
+  }
   const statement = sql`
-    with batch as (select * from batches where id = ${batchId}::uuid for update),
+    with batch as (select * from batches where id = ${batchId}::uuid for no key update),
+    item as (
+      select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
+      where ${ours} for no key update of i
+    ),
     moved as (
       update batch_items i set
-        status = ${outcome.status}, error = ${error}::jsonb, token = null, lease_until = null,
-        input_tokens = i.input_tokens + ${usage.inputTokens}, output_tokens = i.output_tokens + ${usage.outputTokens},
-        ended_at = now()
-      from batch where i.batch_id = batch.id and i.item_id = ${itemId} and ${ours}
-      returning i.batch_id, i.workflow, i.scope, i.item_id, i.version, i.status
+        status = ${outcome.status}, error = ${outcome.status === 'succeeded' ? null : JSON.stringify(error)}::jsonb,
+        fingerprint = ${tried.fingerprint}::text, token = null, lease_until = null,
+        attempt = i.attempt + ${Number(newRun)}::int,
+        input_tokens = i.input_tokens + ${inputTokens}, output_tokens = i.output_tokens + ${outputTokens},
+        work_ms = coalesce(${workMs}::int, i.work_ms),
+        queued_at = case when ${outcome.status} = 'queued' then now() else i.queued_at end,
+        ended_at = case when ${outcome.status} = 'queued' then null else now() end
+      from item where i.batch_id = item.batch_id and i.item_id = item.item_id
+      returning i.batch_id, i.workflow, i.scope, i.item_id, i.version, i.status, i.attempt, item.status as was
     ),
-    ${outcome.status === 'succeeded' ? storeResult(outcome, usage) : noResult},
-    ${settleBatch(pageSize)}
+    ${outcome.status === 'succeeded' ? storeResult(outcome, { inputTokens, outputTokens }) : noResult},
+    ${settle(pageSize, tried)}
     select
-      stored.generated_at::text as "generatedAt", stored.expires_at::text as "expiresAt",
-      (select number from next_page) as "nextPage", batch.attempt
-    from moved join batch on true left join stored on true`
+      s.status as "batchStatus", stored.generated_at::text as "generatedAt", stored.expires_at::text as "expiresAt",
+      (select number from next_page) as "nextPage", batch.attempt as "batchAttempt", moved.attempt,
+      case when s.throttled_rate is distinct from batch.throttled_rate then jsonb_build_object(
+        'parallelism', s.parallelism, 'rate', coalesce(s.throttled_rate, s.rate)) end as pace
+    from moved join batch on true join settled s on true left join stored on true`
   const [ended] = await queryRows(db, statement, row)
   if (ended === undefined) return undefined
-  const { nextPage, attempt, ...times } = ended
-  return { ...times, nextPage: nextPage === null ? null : { page: nextPage, attempt } }
+  const { nextPage, batchAttempt, ...rest } = ended
+  return { ...rest, nextPage: nextPage === null ? null : { page: nextPage, attempt: batchAttempt } }
 }
+
+const noError = { fingerprint: null, message: null }
 
 const storeResult = (outcome: Outcome & { status: 'succeeded' }, usage: Usage) => sql`
   stored as (

@@ -2,18 +2,20 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { itemStatuses } from '../../db/schema.ts'
-import type { NextPage } from './settle-batch.ts'
+import { morePages } from './bounds.ts'
+import type { NextPage } from './settle.ts'
 
 const row = z.object({
   status: z.enum(itemStatuses),
   scope: z.string(),
+  batchStatus: z.string(),
   page: z.int(),
   attempt: z.int(),
   paginating: z.boolean(),
 })
 
 /** How an item stands, and the page that its batch has not read yet and nobody waits for; null: there is none. */
-export type ItemState = { status: string; scope: string; nextPage: NextPage | null }
+export type ItemState = { status: string; scope: string; batchStatus: string; nextPage: NextPage | null }
 
 /** Undefined: there is no such item, or it is at another attempt. */
 export async function itemState(
@@ -21,12 +23,12 @@ export async function itemState(
   item: { batchId: string; itemId: string; attempt: number },
 ): Promise<ItemState | undefined> {
   const statement = sql`
-    select i.status, i.scope, b.pages + 1 as page, b.attempt,
-      b.status = 'running' and not b.exhausted and not b.awaiting_room as paginating
+    select i.status, i.scope, b.status as "batchStatus", b.pages + 1 as page, b.attempt,
+      b.status = 'running' and ${morePages(sql.raw('b'))} and not b.awaiting_room as paginating
     from batch_items i join batches b on b.id = i.batch_id
     where i.batch_id = ${item.batchId}::uuid and i.item_id = ${item.itemId} and i.attempt = ${item.attempt}`
   const [found] = await queryRows(db, statement, row)
   if (found === undefined) return undefined
-  const { status, scope, paginating, page, attempt } = found
-  return { status, scope, nextPage: paginating ? { page, attempt } : null }
+  const { status, scope, batchStatus, paginating, page, attempt } = found
+  return { status, scope, batchStatus, nextPage: paginating ? { page, attempt } : null }
 }

@@ -2,49 +2,90 @@ import { and, eq, inArray, sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../../db/client.ts'
 import { batches } from '../../db/schema.ts'
-import type { Params, Workflow } from '../../workflows/contract.ts'
+import type { Json, Params, Workflow } from '../../workflows/contract.ts'
+import type { By } from './changes.ts'
 
 export type Batch = typeof batches.$inferSelect
+
+/** What bounds a batch from its start. */
+export type Bounds = Pick<
+  Batch,
+  | 'maxOutstanding'
+  | 'parallelism'
+  | 'rate'
+  | 'budget'
+  | 'tolerate'
+  | 'canary'
+  | 'inputUsdPerMillion'
+  | 'outputUsdPerMillion'
+  | 'itemTokens'
+  | 'itemUsd'
+>
 
 export type NewBatch = {
   workflow: Workflow
   /** Unique: a start that is repeated with the same key finds the batch that the first one opened. */
   startKey: string
   startedBy: Batch['startedBy']
+  by: By
   params: Params
   force: boolean
   limit: number | null
+  bounds: Bounds
+  startPlanId: string | null
+  sampleId: string | null
+  /** What the start asked for, as it asked. */
+  options: Json
 }
 
 export type Opened =
   | { outcome: 'opened'; batch: Batch }
   /** An earlier start with this key opened it, perhaps with other options. */
   | { outcome: 'found'; batch: Batch; sameOptions: boolean }
-  /** The workflow already has an active batch. */
+  /** The workflow already has an active batch, or, for a batch that is to wait for one, another that waits. */
   | { outcome: 'active'; batch: Batch }
 
-const insertBatch = (db: Db, { workflow, ...start }: NewBatch, status: 'starting' | 'skipped') =>
-  db
+type Status = 'starting' | 'queued' | 'skipped'
+
+const actions = { starting: 'batch.start', queued: 'batch.queue', skipped: 'batch.skip' } as const
+
+async function insertBatch(db: Db, start: NewBatch, status: Status): Promise<Batch | undefined> {
+  const { workflow, by, bounds, ...columns } = start
+  const id = uuidv7()
+  const insert = db
     .insert(batches)
     .values({
-      id: uuidv7(),
+      ...columns,
+      ...bounds,
+      id,
       workflow: workflow.name,
       scope: workflow.scope(start.params),
       status,
-      maxOutstanding: workflow.maxOutstanding,
-      ...start,
+      reason: status === 'skipped' ? by.reason : null,
+      endedAt: status === 'skipped' ? sql`now()` : null,
     })
     .onConflictDoNothing()
     .returning()
+  const log = sql`
+    insert into changes (actor, action, workflow, batch_id, reason, after)
+    select ${by.actor}, ${actions[status]}, workflow, id, ${by.reason}, jsonb_build_object('options', options)
+    from batches where id = ${id}::uuid`
+  const [[batch]] = await db.batch([insert, db.execute(log)])
+  return batch
+}
 
-const sameOptions = ({ params, force, limit }: NewBatch) => sql<boolean>`(
-  ${batches.params} = ${JSON.stringify(params)}::jsonb and ${batches.force} = ${force}
-  and ${batches.limit} is not distinct from ${limit}::int)`
+const sameOptions = ({ options }: NewBatch) =>
+  sql<boolean>`${batches.options} = ${JSON.stringify(options)}::jsonb`
 
-/** Opens a batch in `starting`, unless the key was used or a batch of the workflow is active. */
-export async function openBatch(db: Db, start: NewBatch): Promise<Opened> {
+/** Opens a batch, unless the key was used or a batch of the workflow is active (waits, if this one is to wait). */
+export async function openBatch(
+  db: Db,
+  start: NewBatch,
+  status: 'starting' | 'queued' = 'starting',
+): Promise<Opened> {
+  const inTheWay = status === 'queued' ? [status] : (['starting', 'running', 'paused'] as const)
   for (let round = 0; round < 3; round += 1) {
-    const [opened] = await insertBatch(db, start, 'starting')
+    const opened = await insertBatch(db, start, status)
     if (opened !== undefined) return { outcome: 'opened', batch: opened }
     const [found] = await db
       .select({ batch: batches, sameOptions: sameOptions(start) })
@@ -54,18 +95,30 @@ export async function openBatch(db: Db, start: NewBatch): Promise<Opened> {
     const [active] = await db
       .select()
       .from(batches)
-      .where(
-        and(
-          eq(batches.workflow, start.workflow.name),
-          inArray(batches.status, ['starting', 'running', 'paused']),
-        ),
-      )
+      .where(and(eq(batches.workflow, start.workflow.name), inArray(batches.status, [...inTheWay])))
     if (active !== undefined) return { outcome: 'active', batch: active }
   }
   throw new Error(`the active batch of ${start.workflow.name} changes faster than it can be read`)
 }
 
-/** Records that a start found an active batch and did nothing. */
+/** Records that a start did nothing; the reason is `by`'s. */
 export async function recordSkipped(db: Db, start: NewBatch): Promise<void> {
   await insertBatch(db, start, 'skipped')
+}
+
+/** Lets the batch that waits for the workflow's active one begin. Undefined: none waits, or one is active. */
+export async function openQueued(db: Db, workflow: string): Promise<Batch | undefined> {
+  const [opened] = await db
+    .update(batches)
+    .set({ status: 'starting' })
+    .where(
+      and(
+        eq(batches.workflow, workflow),
+        eq(batches.status, 'queued'),
+        sql`not exists (
+          select 1 from batches a where a.workflow = ${workflow} and a.status in ('starting', 'running', 'paused'))`,
+      ),
+    )
+    .returning()
+  return opened
 }

@@ -1,16 +1,28 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { sql } from 'drizzle-orm'
 import { transact, type Db } from '../../db/client.ts'
-import { batches } from '../../db/schema.ts'
+import { morePages } from './bounds.ts'
+import { logBatchChange, rounds, type By } from './changes.ts'
 import { inChunk, type Chunk } from './due-items.ts'
 
+const b = sql.raw('b')
+const was = sql.raw('was')
+
 /** Closes the gate: what has started finishes, nothing else starts. False: the batch was not running. */
-export async function pauseBatch(db: Db, batchId: string, reason: string | null): Promise<boolean> {
-  const paused = await db
-    .update(batches)
-    .set({ status: 'paused', reason })
-    .where(and(eq(batches.id, batchId), eq(batches.status, 'running')))
-    .returning({ id: batches.id })
-  return paused.length > 0
+export async function pauseBatch(
+  db: Db,
+  batchId: string,
+  pausedBy: 'operator' | 'lost_run',
+  by: By,
+): Promise<boolean> {
+  const { rows } = await db.execute(sql`
+    with was as (select * from batches where id = ${batchId}::uuid and status = 'running' for no key update),
+    paused as (
+      update batches b set status = 'paused', paused_by = ${pausedBy}, reason = ${by.reason}
+      from was where b.id = was.id returning b.*
+    )
+    ${logBatchChange(by, sql`'batch.pause'`, was, b, sql`paused b join was on true`)}
+    returning id`)
+  return rows.length > 0
 }
 
 /**
@@ -25,13 +37,18 @@ export async function pauseForLostRun(
 ): Promise<void> {
   const unread =
     'page' in lost
-      ? sql`(b.pages in (${lost.page - 1}, ${lost.page}) and not b.exhausted and not b.awaiting_room)`
+      ? sql`(b.pages in (${lost.page - 1}, ${lost.page}) and ${morePages(b)} and not b.awaiting_room)`
       : sql`false`
   const which = 'page' in lost ? sql`i.page >= ${lost.page}` : inChunk(lost)
-  const lock = sql`select id from batches where id = ${batchId}::uuid for update`
+  const lock = sql`select id from batches where id = ${batchId}::uuid for no key update`
   const judge = sql`
-    update batches b set status = 'paused', reason = ${reason}
-    where b.id = ${batchId}::uuid and b.status = 'running' and (${unread} or exists (
-      select 1 from batch_items i where i.batch_id = b.id and i.status = 'queued' and ${which}))`
+    with was as (select * from batches where id = ${batchId}::uuid),
+    paused as (
+      update batches b set status = 'paused', paused_by = 'lost_run', reason = ${reason}
+      where b.id = ${batchId}::uuid and b.status = 'running' and (${unread} or exists (
+        select 1 from batch_items i where i.batch_id = b.id and i.status = 'queued' and ${which}))
+      returning b.*
+    )
+    ${logBatchChange({ ...rounds, reason }, sql`'batch.pause'`, was, b, sql`paused b join was on true`)}`
   await transact(db, lock, judge)
 }

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { queryOne, type Db } from '../../db/client.ts'
+import type { Assumptions } from '../../db/schema.ts'
 import { freshResult, heldItem, needsWork, population, type Selection } from './needs-work.ts'
 
 const sampleSize = 5
@@ -13,6 +14,7 @@ const planRow = z.object({
   held: z.int(),
   toProcess: z.int(),
   sample: z.array(z.string()),
+  hash: z.string(),
 })
 export type Plan = z.output<typeof planRow>
 
@@ -20,12 +22,14 @@ export type Plan = z.output<typeof planRow>
  * Counts what a batch would do and stores it; the same key gives the stored plan again.
  *
  * `toProcess` is what needs work and no earlier batch holds, at most `limit`. `alreadyProcessed` counts rows with a
- * fresh result, also under `force`, which works on them all the same.
+ * fresh result, also under `force`, which works on them all the same. `hash` is the same for the same options over the
+ * same items, whatever their versions.
  */
 export async function makePlan(
   db: Db,
   key: string,
   selection: Selection & { limit: number | null },
+  assumptions: Assumptions,
 ): Promise<Plan> {
   const { workflow, params, force, limit } = selection
   const wanted = force ? sql`true` : sql`r.item_id is null`
@@ -35,7 +39,8 @@ export async function makePlan(
         count(*)::int as eligible,
         count(r.item_id)::int as processed,
         (count(*) filter (where ${wanted} and h.item_id is not null))::int as held,
-        (count(*) filter (where ${wanted} and h.item_id is null))::int as needing
+        (count(*) filter (where ${wanted} and h.item_id is null))::int as needing,
+        bit_xor(hashtextextended(p.id::text, 0)) filter (where ${wanted} and h.item_id is null) as members
       from ${population(db, selection)}
       left join results r on ${freshResult(selection)}
       left join batch_items h on ${heldItem(selection)}
@@ -45,15 +50,19 @@ export async function makePlan(
       where ${needsWork(selection)} order by p.id limit least(${sampleSize}::int, ${limit}::int)
     )
     insert into plans (
-      id, key, workflow, params, force, item_limit, total_eligible, already_processed, held, to_process, sample
+      id, key, workflow, params, force, item_limit, total_eligible, already_processed, held, to_process, sample,
+      hash, assumptions
     )
     select
       ${uuidv7()}::uuid, ${key}, ${workflow.name}, ${JSON.stringify(params)}::jsonb, ${force}::boolean, ${limit}::int,
-      eligible, processed, held, least(needing, ${limit}::int), to_jsonb(array(select id from sample))
+      eligible, processed, held, least(needing, ${limit}::int), to_jsonb(array(select id from sample)),
+      encode(sha256(convert_to(jsonb_build_array(
+        ${workflow.name}::text, ${JSON.stringify(params)}::jsonb, ${force}::boolean, ${limit}::int, needing, members)::text, 'UTF8')), 'hex'),
+      ${JSON.stringify(assumptions)}::jsonb
     from counts
     on conflict (key) do update set key = excluded.key
     returning
       id, total_eligible as "totalEligible", already_processed as "alreadyProcessed", held,
-      to_process as "toProcess", sample`
+      to_process as "toProcess", sample, hash`
   return queryOne(db, statement, planRow)
 }

@@ -1,18 +1,11 @@
-import { and, asc, desc, eq, getTableColumns, gt, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, getTableColumns, lt } from 'drizzle-orm'
 import type { Db } from '../../db/client.ts'
-import { batches, batchItems, plans, type batchStatuses, type itemStatuses } from '../../db/schema.ts'
+import { batches, plans, type batchStatuses } from '../../db/schema.ts'
 
 type BatchStatus = (typeof batchStatuses)[number]
-type ItemStatus = (typeof itemStatuses)[number]
-
-const countOf = (status: 'queued' | 'running' | 'waiting') => sql<number>`(
-  select count(*)::int from batch_items i where i.batch_id = ${batches.id} and i.status = ${status})`
 
 const batchColumns = {
   ...getTableColumns(batches),
-  queued: countOf('queued').as('queued'),
-  running: countOf('running').as('running'),
-  waiting: countOf('waiting').as('waiting'),
   plan: {
     id: plans.id,
     totalEligible: plans.totalEligible,
@@ -47,44 +40,4 @@ export const listBatches = (
       ),
     )
     .orderBy(desc(batches.id))
-    .limit(filter.count)
-
-export type Item = typeof batchItems.$inferSelect
-
-/** Items of a batch by id, from after the id `cursor`. */
-export const listItems = (
-  db: Db,
-  batchId: string,
-  filter: { status?: ItemStatus; cursor?: string; count: number },
-): Promise<Item[]> =>
-  db
-    .select()
-    .from(batchItems)
-    .where(
-      and(
-        eq(batchItems.batchId, batchId),
-        filter.status === undefined ? undefined : eq(batchItems.status, filter.status),
-        filter.cursor === undefined ? undefined : gt(batchItems.itemId, filter.cursor),
-      ),
-    )
-    .orderBy(asc(batchItems.itemId))
-    .limit(filter.count)
-
-export type StoredPlan = typeof plans.$inferSelect
-
-/** Plans, latest first, from before the id `cursor`. */
-export const listPlans = (
-  db: Db,
-  filter: { workflow?: string; cursor?: string; count: number },
-): Promise<StoredPlan[]> =>
-  db
-    .select()
-    .from(plans)
-    .where(
-      and(
-        filter.workflow === undefined ? undefined : eq(plans.workflow, filter.workflow),
-        filter.cursor === undefined ? undefined : lt(plans.id, filter.cursor),
-      ),
-    )
-    .orderBy(desc(plans.id))
     .limit(filter.count)

@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { batchStatuses } from '../../db/schema.ts'
 import type { Workflow } from '../../workflows/contract.ts'
+import { advance } from './advance.ts'
+import { outstandingOf, roomFor } from './bounds.ts'
 import { needsWork, population, type Selection } from './needs-work.ts'
 
 const positionRow = z.object({
@@ -16,6 +18,8 @@ const positionRow = z.object({
   cursor: z.string().nullable(),
   /** Items the page may have. */
   size: z.int(),
+  /** The page is one of failed items that are tried again. */
+  retrying: z.boolean(),
 })
 /** Where a page begins and what its rows are chosen by. */
 export type PagePosition = z.output<typeof positionRow>
@@ -29,7 +33,9 @@ export async function pagePosition(
 ): Promise<PagePosition | undefined> {
   const statement = sql`
     select b.status, b.params, b.scope, b.force, b.pages, before.last_id as cursor,
-      least(${workflow.pageSize}::int, b.max_outstanding, b.item_limit - b.recorded) as size
+      least(${workflow.pageSize}::int, b.max_outstanding, b.item_limit - b.recorded,
+        case when b.canary_verdict = 'pending' then greatest(1, b.canary_items - b.recorded) end) as size,
+      b.retrying > 0 as retrying
     from batches b
     left join batch_pages before on before.batch_id = b.id and before.number = ${page - 1}
     where b.id = ${batchId}::uuid and b.workflow = ${workflow.name}`
@@ -37,15 +43,18 @@ export async function pagePosition(
   return position
 }
 
-const recordedRow = z.object({
-  ids: z.array(z.string()),
+export const recordedRow = z.object({
+  items: z.array(z.object({ id: z.string(), attempt: z.int() })),
   skipped: z.int(),
   nextCursor: z.string().nullable(),
   /** The next page may be read now. */
   goesOn: z.boolean(),
+  batchStatus: z.enum(batchStatuses),
   attempt: z.int(),
 })
 export type RecordedPage = z.output<typeof recordedRow>
+
+const batch = sql.raw('batch')
 
 type At = { batchId: string; page: number } & Pick<PagePosition, 'cursor' | 'size'>
 
@@ -75,10 +84,13 @@ export async function recordPage(db: Db, at: At, selection: Selection): Promise<
       on conflict do nothing
       returning item_id
     ),
-    ${advance(workflow.pageSize)}
+    ${advance(workflow.pageSize, { recorded: sql`(select count(*)::int from items)`, more: sql`(select more from summary)` })}
     select
-      to_jsonb(array(select item_id from items)) as ids, recorded.skipped,
+      coalesce((select jsonb_agg(jsonb_build_object('id', item_id, 'attempt', 1) order by item_id) from items), '[]')
+        as items,
+      recorded.skipped,
       case when advanced.exhausted then null else recorded.last_id end as "nextCursor",
+      advanced.status as "batchStatus",
       not advanced.exhausted and not advanced.awaiting_room as "goesOn", batch.attempt
     from recorded join batch on batch.id = ${batchId}::uuid join advanced on advanced.page_recorded`
   const [recorded] = await queryRows(db, statement, recordedRow)
@@ -117,35 +129,11 @@ function readPage(db: Db, { cursor, size }: At, selection: Selection): SQL {
  */
 const lockBatch = ({ batchId, page }: At, { pageSize }: Workflow) => sql`
   batch as (
-    select *, recorded - succeeded - skipped - failed - cancelled as outstanding from batches
-    where id = ${batchId}::uuid and status = 'running' and pages = ${page - 1} and not exhausted
+    select * from batches
+    where id = ${batchId}::uuid and status = 'running' and pages = ${page - 1} and not exhausted and retrying = 0
       and (select taken from summary) is not null
-    for update
+    for no key update
   ),
   room as (
-    select id from batch where outstanding + least(${pageSize}::int, max_outstanding) <= max_outstanding
+    select id from batch where ${roomFor(batch, outstandingOf(batch), pageSize)}
   )`
-
-/** CTEs that move the batch past the page, close it when nothing is left, or mark it to wait for room. */
-const advance = (pageSize: number) => sql`
-  progress as materialized (
-    select batch.id, recorded.batch_id is not null as page_recorded, summary.more,
-      (select count(*) from items)::int as n
-    from batch join summary on true left join recorded on true
-  ),
-  advanced as (
-    update batches b set
-      pages = b.pages + p.page_recorded::int,
-      attempt = b.attempt + (not p.page_recorded)::int,
-      recorded = b.recorded + p.n,
-      exhausted = ${exhausts},
-      status = case when ${exhausts} and ${outstanding} = 0 then 'completed' else b.status end,
-      ended_at = case when ${exhausts} and ${outstanding} = 0 then now() else b.ended_at end,
-      awaiting_room = not ${exhausts}
-        and ${outstanding} + least(${pageSize}::int, b.max_outstanding) > b.max_outstanding
-    from progress p where b.id = p.id
-    returning b.exhausted, b.awaiting_room, p.page_recorded
-  )`
-
-const exhausts = sql`(p.page_recorded and (not p.more or (b.recorded + p.n >= b.item_limit) is true))`
-const outstanding = sql`(b.recorded + p.n - b.succeeded - b.skipped - b.failed - b.cancelled)`

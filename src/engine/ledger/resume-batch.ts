@@ -1,35 +1,56 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { transact, type Db } from '../../db/client.ts'
-import type { NextPage } from './settle-batch.ts'
+import { killed, outstandingOf, overBudget } from './bounds.ts'
+import { logBatchChange, type By } from './changes.ts'
+import { parseRequeued, requeue } from './requeue.ts'
+import type { NextPage } from './settle.ts'
 
-const row = z.object({ attempt: z.int(), page: z.int().nullable() })
+const b = sql.raw('b')
+
+export type Resumed =
+  /** The page must be triggered; null: nothing is left to trigger. */
+  | { outcome: 'resumed'; nextPage: NextPage | null }
+  /** The kill switch is on, the budget has no room for an item, or the batch is neither paused nor running. */
+  | { outcome: 'killed' | 'over_budget' | 'inactive' }
 
 /**
  * Opens the gate, also of a batch that is running but whose runs may be lost. Every item that is queued, or whose
- * worker is dead, gets a new attempt: whatever run it had will find itself superseded.
+ * worker is dead, gets a new attempt: whatever run it had will find itself superseded. The page is the first with such
+ * items, else the next one to read.
  *
- * The page is the first with such items, else the next one to read, and must be triggered; null: nothing is left to
- * trigger. Undefined: the batch is neither paused nor running.
+ * The breaker begins anew; a canary that failed is overruled, or judged again when items of it are tried again.
  */
-export async function resumeBatch(db: Db, batchId: string): Promise<NextPage | null | undefined> {
+export async function resumeBatch(db: Db, batchId: string, by: By): Promise<Resumed> {
   const open = sql`
-    update batches set status = 'running', reason = null, attempt = attempt + 1, awaiting_room = false
-    where id = ${batchId}::uuid and status in ('paused', 'running')
-    returning id`
-  const requeue = sql`
-    with requeued as (
-      update batch_items i set
-        status = 'queued', token = null, lease_until = null, attempt = i.attempt + 1, error = null
-      from batches b where b.id = ${batchId}::uuid and b.status = 'running' and i.batch_id = b.id
-        and (i.status = 'queued' or (i.status = 'running' and i.lease_until <= now()))
-      returning i.page
+    with was as (select * from batches where id = ${batchId}::uuid for no key update),
+    judged as (
+      select was.id, case
+          when was.status not in ('paused', 'running') then 'inactive'
+          when ${killed(sql.raw('was'))} then 'killed'
+          when ${overBudget(sql.raw('was'), sql`(was.running + 1)`)} then 'over_budget'
+          else 'resumed'
+        end as outcome
+      from was
+    ),
+    opened as (
+      update batches b set
+        status = 'running', reason = null, paused_by = null, attempt = b.attempt + 1, awaiting_room = false,
+        recent = '{}', canary_verdict = case
+          when b.canary_verdict is distinct from 'failed' then b.canary_verdict
+          when b.retrying > 0 or ${outstandingOf(b)} > 0 then 'pending' else 'overruled' end
+      from judged j where b.id = j.id and j.outcome = 'resumed'
+      returning b.*
+    ),
+    logged as (
+      ${logBatchChange(by, sql`'batch.resume'`, sql.raw('was'), b, sql`opened b join was on true`)}
     )
-    select b.attempt, coalesce(
-      (select min(page) from requeued), case when b.exhausted then null else b.pages + 1 end) as page
-    from batches b where b.id = ${batchId}::uuid`
-  const [opened, [next]] = await transact(db, open, requeue)
-  if (opened.length === 0) return undefined
-  const { attempt, page } = row.parse(next)
-  return page === null ? null : { page, attempt }
+    select outcome from judged`
+  const [[opened], [next]] = await transact(db, open, requeue(batchId, { which: sql`true`, nextPage: true }))
+  const { outcome } = z
+    .object({ outcome: z.enum(['resumed', 'killed', 'over_budget', 'inactive']) })
+    .catch({ outcome: 'inactive' })
+    .parse(opened)
+  if (outcome !== 'resumed') return { outcome }
+  return { outcome, nextPage: parseRequeued(next).nextPage }
 }

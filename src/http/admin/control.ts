@@ -1,55 +1,119 @@
-import type { Context } from 'hono'
-import type { AppEnv } from '../../engine/app-env.ts'
-import { cancelBatch } from '../../engine/ledger/cancel-batch.ts'
+import { createRoute } from '@hono/zod-openapi'
+import { checkBudget } from '../../engine/bounds-of-start.ts'
+import { cancel } from '../../engine/cancel.ts'
+import { changeLimits } from '../../engine/ledger/change-limits.ts'
+import type { By } from '../../engine/ledger/changes.ts'
 import { pauseBatch } from '../../engine/ledger/pause-batch.ts'
-import { findBatch } from '../../engine/ledger/read-batches.ts'
-import { resume } from '../../engine/resume.ts'
+import { findBatch, type BatchWithPlan } from '../../engine/ledger/read-batches.ts'
+import { pinPace } from '../../engine/pace.ts'
+import { goOn, resume } from '../../engine/resume.ts'
 import type { Services } from '../../engine/services.ts'
-import { conflict, notFound } from '../../errors.ts'
+import { conflict } from '../../errors.ts'
 import type { Workflow } from '../../workflows/contract.ts'
-import { parse } from '../respond.ts'
-import { batchId } from './requests.ts'
-import { batchResource } from './resources.ts'
+import { batchPath, body, createApi, json, problemsOfChange, reasonBody, security } from './api.ts'
+import { batchOf } from './batches.ts'
+import { batchResource, batchSchema } from './resources/batch.ts'
+import { limitsBody } from './start-request.ts'
 
-type Batch = { id: string; workflow: string }
+const action = <Name extends string>(name: Name, summary: string) =>
+  createRoute({
+    method: 'post',
+    path: `/batches/{id}/${name}`,
+    summary,
+    description: 'Answers 200 also when it was so already, 409 when its status does not allow it.',
+    tags: ['batches'],
+    security,
+    request: { params: batchPath, ...body(reasonBody) },
+    responses: { 200: json(batchSchema, 'The batch'), ...problemsOfChange },
+  })
 
-/** What an operator may do to a batch, and the status it then has. `act` is false when the batch is not as it should be. */
-const actions = {
-  pause: {
-    target: 'paused',
-    done: 'paused',
-    act: ({ db }: Services, { id }: Batch) => pauseBatch(db, id, null),
-  },
-  resume: { target: 'running', done: 'resumed', act: resumeOf },
-  cancel: {
-    target: 'cancelled',
-    done: 'cancelled',
-    act: ({ db }: Services, { id }: Batch) => cancelBatch(db, id),
-  },
-} as const
+const pauseRoute = action('pause', 'Pause: what has started finishes, nothing else starts')
+const resumeRoute = action('resume', 'Go on, or mend: whatever is left gets a new run')
+const cancelRoute = action('cancel', 'End it: what has started finishes, all else is cancelled')
 
-async function resumeOf(services: Services, batch: Batch, workflows: readonly Workflow[]): Promise<boolean> {
+const limitsRoute = createRoute({
+  method: 'patch',
+  path: '/batches/{id}',
+  summary: 'Change the limits of a batch that has not ended',
+  description: 'A batch that its budget paused goes on when the new one has room.',
+  tags: ['batches'],
+  security,
+  request: { params: batchPath, ...body(limitsBody) },
+  responses: { 200: json(batchSchema, 'The batch'), ...problemsOfChange },
+})
+
+export const controlRoutes = (workflows: readonly Workflow[]) =>
+  createApi()
+    .openapi(pauseRoute, async (c) => {
+      const { services } = c.var
+      const batch = await batchOf(services, c.req.valid('param').id)
+      const by = { actor: c.var.actor.name, reason: c.req.valid('json').reason ?? null }
+      const paused = await pauseBatch(services.db, batch.id, 'operator', by)
+      return c.json(batchResource(await after(services, batch, paused, 'paused')), 200)
+    })
+    .openapi(resumeRoute, async (c) => {
+      const { services } = c.var
+      const batch = await batchOf(services, c.req.valid('param').id)
+      const by = { actor: c.var.actor.name, reason: c.req.valid('json').reason ?? null }
+      const resumed = await resumeOf(services, workflows, batch, by)
+      return c.json(batchResource(await after(services, batch, resumed, 'running')), 200)
+    })
+    .openapi(cancelRoute, async (c) => {
+      const { services } = c.var
+      const batch = await batchOf(services, c.req.valid('param').id)
+      const by = { actor: c.var.actor.name, reason: c.req.valid('json').reason ?? null }
+      const workflow = workflows.find(({ name }) => name === batch.workflow)
+      const cancelled = await cancel(services, workflow, batch.id, by)
+      return c.json(batchResource(await after(services, batch, cancelled, 'cancelled')), 200)
+    })
+    .openapi(limitsRoute, async (c) => {
+      const { services } = c.var
+      const batch = await batchOf(services, c.req.valid('param').id)
+      const { reason, ...limits } = c.req.valid('json')
+      checkBudget(services, limits.budget)
+      const workflow = deployed(workflows, batch)
+      const by = { actor: c.var.actor.name, reason: reason ?? null }
+      const changed = await changeLimits(services.db, batch.id, workflow.pageSize, limits, by)
+      const now = await after(services, batch, changed !== undefined, null)
+      if (limits.parallelism !== undefined || limits.rate !== undefined) {
+        await pinPace(services, workflow, now)
+      }
+      if (changed?.resumes === true) await resume(services, workflow, batch.id, by)
+      else await goOn(services, workflow, batch.id, changed?.nextPage ?? null)
+      return c.json(batchResource(await batchOf(services, batch.id)), 200)
+    })
+
+/** @throws HttpError 409 */
+export function deployed(workflows: readonly Workflow[], batch: BatchWithPlan): Workflow {
   const workflow = workflows.find(({ name }) => name === batch.workflow)
   if (workflow === undefined) throw conflict(`workflow ${batch.workflow} is not part of this deployment`)
-  return await resume(services, workflow, batch.id)
+  return workflow
 }
 
-/** 200 with the batch, also when it already is what was asked for; 409 when its status does not allow it. */
-export async function control(
-  c: Context<AppEnv>,
+async function resumeOf(
+  services: Services,
   workflows: readonly Workflow[],
-  action: keyof typeof actions,
-): Promise<Response> {
-  const id = parse(batchId, c.req.param('id'))
-  const { services } = c.var
-  const before = await findBatch(services.db, id)
-  if (before === undefined) throw notFound(`batch ${id}`)
-
-  const { act, target, done } = actions[action]
-  const acted = await act(services, before, workflows)
-  const after = (await findBatch(services.db, id)) ?? before
-  if (!acted && after.status !== target) {
-    throw conflict(`a batch that is ${after.status} cannot be ${done}`, { status: after.status })
+  batch: BatchWithPlan,
+  by: By,
+): Promise<boolean> {
+  const outcome = await resume(services, deployed(workflows, batch), batch.id, by)
+  if (outcome === 'killed') throw conflict('the kill switch is on', { killSwitch: true })
+  if (outcome === 'over_budget') {
+    throw conflict('the budget has no room for another item: raise it', { budget: batch.budget })
   }
-  return c.json(batchResource(after))
+  return outcome === 'resumed'
+}
+
+/** The batch as it is by now. @throws HttpError 409 when nothing was done and it is not as it should be. */
+async function after(
+  { db }: Services,
+  before: BatchWithPlan,
+  done: boolean,
+  target: BatchWithPlan['status'] | null,
+): Promise<BatchWithPlan> {
+  const now = (await findBatch(db, before.id)) ?? before
+  if (!done && now.status !== target) {
+    throw conflict(`a batch that is ${now.status} does not allow it`, { status: now.status })
+  }
+  return now
 }

@@ -1,55 +1,115 @@
-import type { Context } from 'hono'
-import type { AppEnv } from '../../engine/app-env.ts'
-import { makePlan } from '../../engine/ledger/plan.ts'
+import { createRoute, z } from '@hono/zod-openapi'
+import { boundsOf } from '../../engine/bounds-of-start.ts'
 import { findBatch } from '../../engine/ledger/read-batches.ts'
+import { findPlan, type StoredPlan } from '../../engine/ledger/read-plans.ts'
+import { planBatch, type Wish } from '../../engine/plan-batch.ts'
+import type { Services } from '../../engine/services.ts'
 import { startBatch } from '../../engine/start.ts'
-import { conflict, notFound } from '../../errors.ts'
+import { conflict, invalid, notFound } from '../../errors.ts'
 import type { Workflow } from '../../workflows/contract.ts'
-import { jsonBody, parse } from '../respond.ts'
-import { idempotencyKey, startBody } from './requests.ts'
-import { batchResource } from './resources.ts'
+import { parse } from '../respond.ts'
+import {
+  body,
+  createApi,
+  idempotencyHeader,
+  json,
+  problemsOfChange,
+  security,
+  workflowNamed,
+  workflowPath,
+} from './api.ts'
+import { batchResource, batchSchema } from './resources/batch.ts'
+import { planResource, planSchema } from './resources/plan.ts'
+import { startBody, type StartBody } from './start-request.ts'
 
-/**
- * 201 with the new batch; 200 with the plan on a dry run, or with the batch that the same `Idempotency-Key` started
- * before; 409 naming the active batch when there is one, or when the key was used with other options.
- */
-export async function start(c: Context<AppEnv>, workflows: readonly Workflow[]): Promise<Response> {
-  const name = c.req.param('name') ?? ''
-  const workflow = workflows.find((candidate) => candidate.name === name)
-  if (workflow === undefined) throw notFound(`workflow ${name}`)
-  const { dryRun, params: rawParams, ...wish } = parse(startBody, await jsonBody(c))
-  const params = parse(workflow.params, rawParams)
-  const { services } = c.var
+const start = createRoute({
+  method: 'post',
+  path: '/workflows/{name}/batches',
+  summary: 'Start a batch, or plan one',
+  description: '409 names the active batch, the drift from the plan, or says that the kill switch is on.',
+  tags: ['batches'],
+  security,
+  request: { params: workflowPath, headers: idempotencyHeader, ...body(startBody) },
+  responses: {
+    200: json(
+      z.union([planSchema.extend({ planId: z.uuid(), dryRun: z.literal(true) }), batchSchema]),
+      'The plan of a dry run; or the batch that the same Idempotency-Key started before',
+    ),
+    201: json(batchSchema, 'The new batch'),
+    ...problemsOfChange,
+  },
+})
 
-  if (dryRun) {
-    const scope = workflow.scope(params)
-    const { id, ...plan } = await makePlan(services.db, `dry-run:${crypto.randomUUID()}`, {
+export const startRoutes = (workflows: readonly Workflow[]) =>
+  createApi().openapi(start, async (c) => {
+    const workflow = workflowNamed(workflows, c.req.valid('param').name)
+    const asked = c.req.valid('json')
+    const { services, actor } = c.var
+    const key = c.req.valid('header')['idempotency-key'] ?? crypto.randomUUID()
+    const startKey = `api:${workflow.name}:${key}`
+    const bounds = boundsOf(services, workflow, asked)
+    const { plan, ...selection } = await selectionOf(services, workflow, asked)
+    const wish = { workflow, ...selection, scope: workflow.scope(selection.params), ...bounds }
+
+    if (asked.dryRun) {
+      const { id } = await planBatch(services, `dry-run:${startKey}`, wish)
+      const made = await findPlan(services.db, id)
+      if (made === undefined) throw notFound(`plan ${id}`)
+      return c.json({ ...planResource(made), planId: id, dryRun: true as const }, 200)
+    }
+
+    if (plan !== null) await refuseDrift(services, plan, wish, asked.maxDriftPercent ?? 0)
+    const { reason, ...options } = asked
+    const started = await startBatch(services, {
       workflow,
-      params,
-      scope,
-      ...wish,
+      startKey,
+      startedBy: 'api',
+      by: { actor: actor.name, reason: reason ?? null },
+      ...selection,
+      bounds,
+      startPlanId: plan?.id ?? null,
+      sampleId: asked.sampleId ?? null,
+      options: z.json().parse(JSON.parse(JSON.stringify(options))),
     })
-    return c.json({ planId: id, dryRun: true, ...plan })
-  }
-
-  const header = c.req.header('idempotency-key')
-  const key = header === undefined ? crypto.randomUUID() : parse(idempotencyKey, header)
-  const startKey = `api:${name}:${key}`
-  const opened = await startBatch(services, {
-    workflow,
-    startKey,
-    startedBy: 'api',
-    params,
-    ...wish,
+    if (started.outcome === 'killed') {
+      throw conflict('the kill switch is on', { killSwitch: true })
+    }
+    const { outcome, batch } = started
+    if (outcome === 'active') {
+      throw conflict(`batch ${batch.id} of ${workflow.name} is ${batch.status}`, { activeBatchId: batch.id })
+    }
+    if (outcome === 'found' && !started.sameOptions) {
+      throw conflict('this Idempotency-Key was used for a start with other options', { batchId: batch.id })
+    }
+    const found = await findBatch(services.db, batch.id)
+    if (found === undefined) throw notFound(`batch ${batch.id}`)
+    return outcome === 'opened' ? c.json(batchResource(found), 201) : c.json(batchResource(found), 200)
   })
-  const { outcome, batch } = opened
-  if (outcome === 'active') {
-    throw conflict(`batch ${batch.id} of ${name} is ${batch.status}`, { activeBatchId: batch.id })
+
+/** What the start is about: the plan's own options when it names one. */
+async function selectionOf({ db }: Services, workflow: Workflow, asked: StartBody) {
+  const { planId, params, force, limit } = asked
+  if (planId === undefined) return { plan: null, params: parse(workflow.params, params), force, limit }
+  if (asked.dryRun || force || limit !== null || Object.keys(params).length > 0) {
+    throw invalid('a start by planId takes params, force and limit from the plan, and is no dry run')
   }
-  if (outcome === 'found' && !opened.sameOptions) {
-    throw conflict('this Idempotency-Key was used for a start with other options', { batchId: batch.id })
-  }
-  const started = await findBatch(services.db, batch.id)
-  if (started === undefined) throw notFound(`batch ${batch.id}`)
-  return c.json(batchResource(started), outcome === 'opened' ? 201 : 200)
+  const plan = await findPlan(db, planId)
+  if (plan?.workflow !== workflow.name) throw notFound(`plan ${planId} of ${workflow.name}`)
+  return { plan, params: parse(workflow.params, plan.params), force: plan.force, limit: plan.limit }
+}
+
+/** @throws HttpError 409 with both counts when what there is to do differs by more than that from the plan. */
+async function refuseDrift(services: Services, plan: StoredPlan, wish: Wish, maxDriftPercent: number) {
+  const now = await planBatch(services, `drift:${crypto.randomUUID()}`, wish)
+  if (now.hash === plan.hash) return
+  const planned = plan.toProcess
+  const driftPercent = (Math.abs(now.toProcess - planned) / Math.max(1, planned)) * 100
+  if (driftPercent <= maxDriftPercent && maxDriftPercent > 0) return
+  throw conflict('what there is to process has drifted from the plan; nothing was started', {
+    planId: plan.id,
+    planned,
+    now: now.toProcess,
+    driftPercent,
+    maxDriftPercent,
+  })
 }

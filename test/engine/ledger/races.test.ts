@@ -1,72 +1,34 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, inject, test } from 'vitest'
-import type { Db } from '../../../src/db/client.ts'
 import { users } from '../../../src/db/schema.ts'
-import { beginBatch } from '../../../src/engine/ledger/begin-batch.ts'
-import { claimItem } from '../../../src/engine/ledger/claim.ts'
 import { cancelBatch } from '../../../src/engine/ledger/cancel-batch.ts'
-import { abandonItem, saveItem, type Outcome } from '../../../src/engine/ledger/end-item.ts'
+import { abandonItem, saveItem } from '../../../src/engine/ledger/end-item.ts'
 import { openBatch } from '../../../src/engine/ledger/open-batch.ts'
 import { pauseBatch } from '../../../src/engine/ledger/pause-batch.ts'
-import { makePlan } from '../../../src/engine/ledger/plan.ts'
 import { recordPage } from '../../../src/engine/ledger/record-page.ts'
-import { releaseItem } from '../../../src/engine/ledger/release-item.ts'
 import { resumeBatch } from '../../../src/engine/ledger/resume-batch.ts'
 import { insertUsers, userId } from '../../support/population.ts'
-import { resetEverything, rounds } from '../../support/rounds.ts'
+import { resetEverything } from '../../support/rounds.ts'
 import { toyWorkflow } from '../../support/toy.ts'
+import {
+  again,
+  audit,
+  begunBatch,
+  by,
+  claim,
+  done,
+  failed,
+  newBatch,
+  nothingUsed,
+  record,
+  runningBatch,
+  selection,
+  services,
+  times,
+  workOn,
+} from './ledger.ts'
 
 beforeEach(resetEverything)
-
-const workflow = toyWorkflow(() => Promise.resolve({ text: '' }), { pageSize: 100 })
-const { services } = rounds([workflow])
-const selection = { workflow, params: { tag: '' }, scope: '', force: false }
-const nothingUsed = { inputTokens: 0, outputTokens: 0 }
-const done: Outcome = { status: 'succeeded', data: { text: 'done' }, model: null, freshForSeconds: null }
-const failed: Outcome = { status: 'failed', error: { name: 'Error', message: 'no' } }
-
-const times = <T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> =>
-  Promise.all(Array.from({ length: count }, (_, index) => make(index)))
-
-const newBatch = (startKey: string) => ({
-  workflow,
-  startKey,
-  startedBy: 'api' as const,
-  params: { tag: '' },
-  force: false,
-  limit: null,
-})
-
-/** A running batch over `users` users, its first page recorded. */
-async function runningBatch(db: Db, users: number): Promise<string> {
-  await insertUsers(db, users)
-  const { batch } = await openBatch(db, newBatch('one'))
-  await beginBatch(db, batch.id, await makePlan(db, 'one', { ...selection, limit: null }))
-  await recordPage(db, { batchId: batch.id, page: 1, cursor: null, size: 100 }, selection)
-  return batch.id
-}
-
-const claim = (db: Db, batchId: string, itemId: string, attempt = 1) =>
-  claimItem(db, workflow, { batchId, itemId, attempt }, { token: crypto.randomUUID(), seconds: 60 })
-
-async function workOn(db: Db, batchId: string, itemId: string, outcome = done): Promise<void> {
-  const claimed = await claim(db, batchId, itemId)
-  if (claimed.outcome !== 'claimed') return
-  await saveItem(db, { batchId, itemId, token: claimed.token, pageSize: 100 }, outcome, nothingUsed)
-}
-
-/** The batch's counters beside what its item rows say. */
-async function audit(db: Db, batchId: string) {
-  const { rows } = await db.execute(sql`
-    select b.status, b.recorded, b.succeeded, b.skipped, b.failed, b.cancelled,
-      (select count(*)::int from batch_items i where i.batch_id = b.id) as items,
-      (select count(*)::int from batch_items i where i.batch_id = b.id and i.status = 'succeeded') as "itemsSucceeded",
-      (select count(*)::int from batch_items i where i.batch_id = b.id and i.status = 'failed') as "itemsFailed",
-      (select count(*)::int from batch_items i where i.batch_id = b.id and i.status = 'cancelled') as "itemsCancelled",
-      (select count(*)::int from results) as results
-    from batches b where b.id = ${batchId}::uuid`)
-  return rows[0] ?? {}
-}
 
 describe('at the same time', () => {
   test('ten starts with the same key and ten with others open one batch', async () => {
@@ -80,13 +42,10 @@ describe('at the same time', () => {
   test('ten deliveries of a page record it once', async () => {
     const { db } = services
     await insertUsers(db, 250)
-    const { batch } = await openBatch(db, newBatch('one'))
-    await beginBatch(db, batch.id, await makePlan(db, 'one', { ...selection, limit: null }))
-    const recorded = await times(10, () =>
-      recordPage(db, { batchId: batch.id, page: 1, cursor: null, size: 100 }, selection),
-    )
+    const batchId = await begunBatch(db, 'one')
+    const recorded = await times(10, () => record(db, batchId, 1, null))
     expect(recorded.filter((page) => page !== undefined).length).toBe(1)
-    expect(await audit(db, batch.id)).toMatchObject({ recorded: 100, items: 100 })
+    expect(await audit(db, batchId)).toMatchObject({ recorded: 100, items: 100 })
   })
 
   test('twenty deliveries of an item give it to one of them', async () => {
@@ -132,19 +91,17 @@ describe('at the same time', () => {
 
   test('pages are recorded while items end, and neither loses count', async () => {
     const { db } = services
-    const small = { ...selection, workflow: { ...workflow, pageSize: 5 } }
     await insertUsers(db, 200)
-    const { batch } = await openBatch(db, newBatch('one'))
-    await beginBatch(db, batch.id, await makePlan(db, 'one', { ...selection, limit: null }))
-    const ends: Promise<void>[] = []
+    const batchId = await begunBatch(db, 'one')
+    const ends: Promise<boolean>[] = []
     let cursor: string | null = null
     for (let page = 1; page <= 40; page += 1) {
-      const recorded = await recordPage(db, { batchId: batch.id, page, cursor, size: 5 }, small)
+      const recorded = await record(db, batchId, page, cursor, 5)
       cursor = recorded?.nextCursor ?? cursor
-      for (const itemId of recorded?.ids ?? []) ends.push(workOn(db, batch.id, itemId))
+      for (const { id } of recorded?.items ?? []) ends.push(workOn(db, batchId, id))
     }
     await Promise.all(ends)
-    expect(await audit(db, batch.id)).toMatchObject({
+    expect(await audit(db, batchId)).toMatchObject({
       status: 'completed',
       recorded: 200,
       succeeded: 200,
@@ -169,18 +126,17 @@ describe('at the same time', () => {
         if (claimed.outcome !== 'claimed') continue
         if (before % 2 === 1 && before === gate) lateStarts.push(itemId)
         const item = { batchId, itemId, token: claimed.token, pageSize: 100 }
-        if (round % 3 === 0) await releaseItem(db, item, { name: 'Error', message: 'again' }, nothingUsed)
-        else await saveItem(db, item, done, nothingUsed)
+        await saveItem(db, item, round % 3 === 0 ? again : done, nothingUsed)
       }
       throw new Error(`${itemId} never ended`)
     }
     const switching = (async () => {
       for (let round = 0; round < 6; round += 1) {
-        if (!(await pauseBatch(db, batchId, null))) return
+        if (!(await pauseBatch(db, batchId, 'operator', by))) return
         gate += 1
         await new Promise((resolve) => setTimeout(resolve, 20))
         gate += 1
-        await resumeBatch(db, batchId)
+        await resumeBatch(db, batchId, by)
       }
     })()
     await Promise.all([switching, times(120, (n) => handle(userId((n % 60) + 1)))])
@@ -199,7 +155,7 @@ describe('at the same time', () => {
     const batchId = await runningBatch(db, 100)
     const work = times(100, (n) => workOn(db, batchId, userId(n + 1)))
     await new Promise((resolve) => setTimeout(resolve, 30))
-    expect(await cancelBatch(db, batchId)).toBe(true)
+    expect(await cancelBatch(db, batchId, by)).toBeDefined()
     await work
     const counts = await audit(db, batchId)
     expect(counts).toMatchObject({ status: 'cancelled', recorded: 100, results: counts.succeeded })
@@ -212,14 +168,10 @@ describe('at the same time', () => {
     const { db } = services
     await insertUsers(db, 50)
     for (let round = 0; round < 20; round += 1) {
-      const { batch } = await openBatch(db, newBatch(`round ${round}`))
-      await beginBatch(db, batch.id, await makePlan(db, `round ${round}`, { ...selection, limit: null }))
-      const [, cancelled] = await Promise.all([
-        recordPage(db, { batchId: batch.id, page: 1, cursor: null, size: 100 }, selection),
-        cancelBatch(db, batch.id),
-      ])
-      expect(cancelled).toBe(true)
-      const counts = await audit(db, batch.id)
+      const batchId = await begunBatch(db, `round ${round}`)
+      const [, cancelled] = await Promise.all([record(db, batchId, 1, null), cancelBatch(db, batchId, by)])
+      expect(cancelled).toBeDefined()
+      const counts = await audit(db, batchId)
       expect(counts.itemsCancelled).toBe(counts.items)
       expect(counts.cancelled).toBe(counts.recorded)
     }
@@ -245,7 +197,7 @@ describe('at the same time', () => {
         { ...selection, workflow: slow },
       )
       expect((await claim(db, batchId, userId(1))).outcome).toBe('claimed')
-      expect(await pauseBatch(db, batchId, null)).toBe(true)
+      expect(await pauseBatch(db, batchId, 'operator', by)).toBe(true)
       expect(await Promise.race([reading.then(() => 'read'), Promise.resolve('reading')])).toBe('reading')
       expect(await reading).toBeUndefined()
       expect(await audit(db, batchId)).toMatchObject({ status: 'paused', recorded: 100 })

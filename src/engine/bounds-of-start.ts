@@ -1,0 +1,50 @@
+import { invalid } from '../errors.ts'
+import type { Budget, Canary, Tolerate, Workflow } from '../workflows/contract.ts'
+import { dollars } from './dollars.ts'
+import type { Bounds } from './ledger/open-batch.ts'
+import type { Services } from './services.ts'
+import { flowControl } from './trigger.ts'
+
+/** What a start asks for; what is left out is the definition's. */
+export type AskedBounds = {
+  parallelism?: number | undefined
+  rate?: number | undefined
+  maxOutstanding?: number | undefined
+  budget?: Budget | null | undefined
+  tolerate?: Tolerate | null | undefined
+  canary?: Canary | null | undefined
+}
+
+/** @throws HttpError 400 when a budget is in dollars and no prices are configured. */
+export function boundsOf(services: Services, workflow: Workflow, asked: AskedBounds): Bounds {
+  const { parallelism, rate } = flowControl(services, workflow, 'execute')
+  const budget = asked.budget === undefined ? workflow.budget : asked.budget
+  checkBudget(services, budget)
+  const { inputTokens, outputTokens } = workflow.estimate ?? { inputTokens: 0, outputTokens: 0 }
+  const prices = pricesOf(services)
+  return {
+    parallelism: asked.parallelism ?? parallelism,
+    rate: asked.rate ?? rate,
+    maxOutstanding: asked.maxOutstanding ?? workflow.maxOutstanding,
+    budget,
+    tolerate: asked.tolerate === undefined ? workflow.tolerate : asked.tolerate,
+    canary: asked.canary === undefined ? workflow.canary : asked.canary,
+    ...prices,
+    itemTokens: inputTokens + outputTokens,
+    itemUsd: dollars({ inputTokens, outputTokens }, prices) ?? 0,
+  }
+}
+
+const pricesOf = ({ env }: Services) => ({
+  inputUsdPerMillion: env.AI_INPUT_USD_PER_MILLION ?? null,
+  outputUsdPerMillion: env.AI_OUTPUT_USD_PER_MILLION ?? null,
+})
+
+/** @throws HttpError 400 when the budget is in dollars and no prices are configured. */
+export function checkBudget(services: Services, budget: Budget | null | undefined): void {
+  const { inputUsdPerMillion, outputUsdPerMillion } = pricesOf(services)
+  if (budget?.usd === undefined || (inputUsdPerMillion !== null && outputUsdPerMillion !== null)) return
+  throw invalid(
+    'a budget in dollars needs prices: set AI_INPUT_USD_PER_MILLION and AI_OUTPUT_USD_PER_MILLION',
+  )
+}

@@ -1,0 +1,37 @@
+import { isStorable } from '../db/json.ts'
+import { presentable } from '../errors.ts'
+import { Skip, type Ai, type Json, type Params, type Workflow } from '../workflows/contract.ts'
+import type { Services } from './services.ts'
+
+export type Done = { status: 'succeeded'; data: Json } | { status: 'skipped'; reason: string }
+
+/**
+ * Does a workflow's work for one item, and checks what comes of it.
+ *
+ * @param item.signal ends the work.
+ * @throws what the work throws; Error when it takes too long or its result does not fit.
+ */
+export async function doWork(
+  { db }: Services,
+  workflow: Workflow,
+  item: { itemId: string; params: Params; signal: AbortSignal },
+  ai: Ai,
+): Promise<Done> {
+  const { params, signal, itemId } = item
+  const done = await until(signal, workflow, () => workflow.work({ db, ai, params, signal }, itemId))
+  if (done instanceof Skip) return { status: 'skipped', reason: presentable(done.reason) }
+  const data = workflow.data.parse(done)
+  if (!isStorable(data)) throw new Error('the result holds a character that cannot be stored')
+  return { status: 'succeeded', data }
+}
+
+async function until<T>(signal: AbortSignal, { timeout }: Workflow, work: () => Promise<T>): Promise<T> {
+  const tooLong = () => new Error(`the work took longer than ${timeout}`)
+  if (signal.aborted) throw tooLong()
+  return await Promise.race([
+    work(),
+    new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(tooLong()), { once: true })
+    }),
+  ])
+}

@@ -1,0 +1,31 @@
+import { sha256 } from '../digest.ts'
+import { describeError } from '../errors.ts'
+
+/** What went wrong with an item, as it is stored. */
+export type ItemError = {
+  name: string
+  message: string
+  /** Where it came from: a step's name, `run` when the run itself died. */
+  step: string
+  /** Equal for errors that differ only in ids, numbers and quoted parts. */
+  fingerprint: string
+}
+
+/** Describes an error for the ledger: what it says, and which group it belongs to. */
+export async function itemError(error: unknown, step: string): Promise<ItemError> {
+  const { name, message } = describeError(error)
+  return {
+    name,
+    message,
+    step,
+    fingerprint: await sha256(JSON.stringify([step, name, normalised(message)]), 6),
+  }
+}
+
+/** The message without what differs from item to item. */
+const normalised = (message: string): string =>
+  message
+    .replaceAll(/"[^"]*"|'[^']*'|`[^`]*`/g, '…')
+    .replaceAll(/\b(?=\w*\d)[\w-]+\b/g, '#')
+    .replaceAll(/\s+/g, ' ')
+    .trim()

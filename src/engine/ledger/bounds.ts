@@ -1,0 +1,29 @@
+import { sql, type SQL } from 'drizzle-orm'
+
+/** Conditions over a relation with the columns of `batches`: what bounds a batch. */
+
+/** The workflow's kill switch, or the one for all, is on. */
+export const killed = (b: SQL): SQL =>
+  sql`exists (select 1 from kill_switches k where k.workflow in ('*', ${b}.workflow))`
+
+export const spentTokens = (b: SQL): SQL => sql`(${b}.input_tokens + ${b}.output_tokens)`
+
+/** Null without prices. */
+export const spentUsd = (b: SQL): SQL => sql`(
+  (${b}.input_tokens * ${b}.input_usd_per_million + ${b}.output_tokens * ${b}.output_usd_per_million) / 1000000)`
+
+/** What is spent, and reserved for `atWork` items, is more than the budget. */
+export const overBudget = (b: SQL, atWork: SQL): SQL => sql`(
+  (${spentTokens(b)} + ${atWork} * ${b}.item_tokens > (${b}.budget->>'tokens')::bigint) is true
+  or (${spentUsd(b)} + ${atWork} * ${b}.item_usd > (${b}.budget->>'usd')::float) is true)`
+
+/** There are pages to read or failed items to try again. */
+export const morePages = (b: SQL): SQL => sql`(not ${b}.exhausted or ${b}.retrying > 0)`
+
+export const outstandingOf = (b: SQL): SQL => sql`
+  (${b}.recorded - ${b}.succeeded - ${b}.skipped - ${b}.failed - ${b}.cancelled)`
+
+/** A further page fits under `maxOutstanding`, and the canary does not hold it back. */
+export const roomFor = (b: SQL, outstanding: SQL, pageSize: number): SQL => sql`(
+  ${outstanding} + least(${pageSize}::int, ${b}.max_outstanding) <= ${b}.max_outstanding
+  and (${b}.canary_verdict is distinct from 'pending' or ${b}.retrying > 0 or ${b}.recorded < ${b}.canary_items))`

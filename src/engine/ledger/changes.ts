@@ -1,0 +1,40 @@
+import { sql, type SQL } from 'drizzle-orm'
+
+/** Who changes something, and why. */
+export type By = {
+  /** Name of a token, or `rounds` for what is done without anybody asking. */
+  actor: string
+  reason: string | null
+  /** The same key makes the same change once. */
+  key?: string | undefined
+}
+
+export const rounds: By = { actor: 'rounds', reason: null }
+
+/** What can be changed of a batch, as the log of changes shows it. `b` has the columns of `batches`. */
+export const controlsOf = (b: SQL): SQL => sql`jsonb_build_object(
+  'status', ${b}.status, 'pausedBy', ${b}.paused_by, 'reason', ${b}.reason, 'parallelism', ${b}.parallelism,
+  'rate', ${b}.rate, 'maxOutstanding', ${b}.max_outstanding, 'budget', ${b}.budget, 'tolerate', ${b}.tolerate)`
+
+type Change = { action: SQL; workflow: SQL; batchId: SQL; reason?: SQL; before: SQL; after: SQL }
+
+/** Statement that logs a change for every row of `from`. */
+export const logChange = (by: By, change: Change, from: SQL): SQL => sql`
+  insert into changes (actor, action, workflow, batch_id, reason, key, before, after)
+  select ${by.actor}, ${change.action}, ${change.workflow}, ${change.batchId},
+    coalesce(${by.reason}, ${change.reason ?? sql`null`}), ${by.key ?? null}::text, ${change.before}, ${change.after}
+  from ${from}`
+
+/** Logs a change from the batch `was` to the batch `b`. */
+export const logBatchChange = (by: By, action: SQL, was: SQL, b: SQL, from: SQL): SQL =>
+  logChange(
+    by,
+    {
+      action,
+      workflow: sql`${b}.workflow`,
+      batchId: sql`${b}.id`,
+      before: controlsOf(was),
+      after: controlsOf(b),
+    },
+    from,
+  )

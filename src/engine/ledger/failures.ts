@@ -1,0 +1,37 @@
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { queryRows, type Db } from '../../db/client.ts'
+
+const instant = z.string().transform((text) => new Date(text).toISOString())
+
+const row = z.object({
+  fingerprint: z.string(),
+  error: z.object({ name: z.string(), message: z.string(), step: z.string() }),
+  count: z.int(),
+  /** Of these, how many already wait to be tried again. */
+  retrying: z.int(),
+  firstSeen: instant,
+  lastSeen: instant,
+  items: z.array(z.string()),
+})
+
+/** Failed items whose errors differ only in ids and numbers; times are ISO 8601, `items` a few of them. */
+export type FailureGroup = z.output<typeof row>
+
+const maxGroups = 200
+const sampleItems = 5
+
+/** The failed items of a batch, grouped by error, the most frequent first. */
+export const failuresOf = (db: Db, batchId: string): Promise<FailureGroup[]> =>
+  queryRows(
+    db,
+    sql`
+      select fingerprint, (array_agg(error order by ended_at desc))[1] as error, count(*)::int as count,
+        (count(*) filter (where retry))::int as retrying,
+        min(ended_at)::text as "firstSeen", max(ended_at)::text as "lastSeen",
+        to_jsonb((array_agg(item_id order by item_id))[1:${sampleItems}]) as items
+      from batch_items
+      where batch_id = ${batchId}::uuid and status = 'failed' and fingerprint is not null
+      group by fingerprint order by count(*) desc, fingerprint limit ${maxGroups}`,
+    row,
+  )

@@ -1,0 +1,45 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { z } from 'zod'
+import { morePages } from './bounds.ts'
+import type { NextPage } from './settle.ts'
+
+const row = z.object({ attempt: z.int(), page: z.int().nullable(), items: z.array(z.string()) })
+
+/**
+ * The second statement of a transaction whose first has locked and changed the batch; without that change it does
+ * nothing. Every item of `which` that is queued, or whose worker is dead, gets a new attempt. Its row says which page
+ * to trigger: the first with such items, else, if `nextPage`, the next one to read.
+ *
+ * @param wanted.which condition on `batch_items i`.
+ */
+export const requeue = (batchId: string, wanted: { which: SQL; nextPage: boolean }): SQL => sql`
+  with batch as (
+    select * from batches where id = ${batchId}::uuid and status = 'running' and xmin = pg_current_xact_id()::xid
+  ),
+  item as (
+    select i.item_id, i.status from batch join batch_items i on i.batch_id = batch.id
+    where ${wanted.which} and (i.status = 'queued' or (i.status = 'running' and i.lease_until <= now()))
+  ),
+  requeued as (
+    update batch_items i set
+      status = 'queued', token = null, lease_until = null, attempt = i.attempt + 1, error = null, fingerprint = null,
+      queued_at = now()
+    from item where i.batch_id = ${batchId}::uuid and i.item_id = item.item_id
+    returning i.item_id, i.page, item.status as was
+  ),
+  counted as (
+    update batches b set running = b.running - n
+    from (select (count(*) filter (where was = 'running'))::int as n from requeued) stopped
+    where b.id = ${batchId}::uuid and n > 0
+  )
+  select batch.attempt, to_jsonb(array(select item_id from requeued)) as items,
+    coalesce((select min(page) from requeued),
+      case when ${wanted.nextPage} and ${morePages(sql.raw('batch'))} and not batch.awaiting_room
+        then batch.pages + 1 end) as page
+  from batch`
+
+/** What `requeue` did: the page to trigger, or null, and the items that have a new attempt. */
+export function parseRequeued(value: unknown): { nextPage: NextPage | null; items: string[] } {
+  const { attempt, page, items } = row.parse(value)
+  return { nextPage: page === null ? null : { page, attempt }, items }
+}

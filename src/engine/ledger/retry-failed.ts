@@ -1,0 +1,117 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { z } from 'zod'
+import { transact, type Db } from '../../db/client.ts'
+import { killed, morePages } from './bounds.ts'
+import { logChange, type By } from './changes.ts'
+import type { NextPage } from './settle.ts'
+
+/** Which failed items to try again. */
+export type RetryFilter = { all: true } | { fingerprint: string } | { itemIds: string[] }
+
+const countsRow = z.object({ retried: z.int(), alreadyDone: z.int() })
+const row = z.object({
+  outcome: z.enum(['retried', 'killed', 'busy', 'ended', 'key_used']),
+  attempt: z.int(),
+  page: z.int().nullable(),
+  counts: countsRow,
+})
+
+export type Retried =
+  | { outcome: 'retried'; counts: z.output<typeof countsRow>; nextPage: NextPage | null }
+  /**
+   * The kill switch is on; another batch of the workflow is active; the batch was cancelled or never ran; or the key
+   * was used for something else.
+   */
+  | { outcome: 'killed' | 'busy' | 'ended' | 'key_used' }
+
+/**
+ * Marks failed items to be tried again, and lets a completed batch run again for them. They are queued page by page,
+ * as there is room. An item that has got a result since it failed is left alone. The same `by.key` marks once.
+ */
+export async function retryFailed(
+  db: Db,
+  batchId: string,
+  asked: { filter: RetryFilter; limit: number | null },
+  by: By,
+): Promise<Retried> {
+  const lock = sql`select id from batches where id = ${batchId}::uuid for no key update`
+  const act = sql`
+    with ${judge(batchId, asked, by)},
+    ${mark(batchId, asked)},
+    reopened as (
+      update batches b set
+        retrying = b.retrying + c.retried, attempt = b.attempt + 1,
+        status = case when b.status = 'completed' then 'running' else b.status end, ended_at = null
+      from counts c where b.id = ${batchId}::uuid and c.retried > 0
+      returning b.*
+    ),
+    logged as (${log(asked, by)})
+    select batch.outcome, coalesce(r.attempt, batch.attempt) as attempt,
+      case when r.status = 'running' and ${morePages(sql.raw('r'))} and not r.awaiting_room then r.pages + 1 end as page,
+      coalesce(batch.earlier, jsonb_build_object('retried', c.retried, 'alreadyDone', c.already_done)) as counts
+    from batch join counts c on true left join reopened r on true`
+  const [, [found]] = await transact(db, lock, act)
+  if (found === undefined) return { outcome: 'ended' }
+  const { outcome, attempt, page, counts } = row.parse(found)
+  if (outcome !== 'retried') return { outcome }
+  return { outcome, counts, nextPage: page === null ? null : { page, attempt } }
+}
+
+type Asked = Parameters<typeof retryFailed>[2]
+
+/** CTE `batch`, with what may be done to it, and what an `earlier` retry with this key did. */
+const judge = (batchId: string, asked: Asked, { key }: By): SQL => sql`
+  batch as (
+    select b.*, e.after as earlier, case
+        when e.after is not null and e.after->'asked' is distinct from ${JSON.stringify(asked)}::jsonb then 'key_used'
+        when e.after is not null then 'retried'
+        when b.status not in ('running', 'paused', 'completed') then 'ended'
+        when ${killed(sql.raw('b'))} then 'killed'
+        when b.status = 'completed' and exists (
+          select 1 from batches a where a.workflow = b.workflow and a.status in ('starting', 'running', 'paused'))
+          then 'busy'
+        else 'retried'
+      end as outcome
+    from batches b left join changes e on e.key = ${key ?? null}::text
+    where b.id = ${batchId}::uuid
+  )`
+
+/** CTEs that mark the items and count them. */
+const mark = (batchId: string, { filter, limit }: Asked): SQL => sql`
+  chosen as (
+    select i.item_id, exists (
+        select 1 from results r where r.workflow = i.workflow and r.scope = i.scope and r.item_id = i.item_id
+          and r.generated_at > i.ended_at) as done
+    from batch join batch_items i on i.batch_id = batch.id
+    where batch.outcome = 'retried' and batch.earlier is null and i.status = 'failed' and not i.retry
+      and ${matching(filter)}
+    order by i.item_id limit ${limit}::int
+  ),
+  marked as (
+    update batch_items i set retry = true from chosen c
+    where i.batch_id = ${batchId}::uuid and i.item_id = c.item_id and not c.done
+    returning i.item_id
+  ),
+  counts as (
+    select (select count(*)::int from marked) as retried, (select count(*)::int from chosen where done) as already_done
+  )`
+
+const log = (asked: Asked, by: By): SQL =>
+  logChange(
+    by,
+    {
+      action: sql`'batch.retry'`,
+      workflow: sql`batch.workflow`,
+      batchId: sql`batch.id`,
+      before: sql`jsonb_build_object('status', batch.status, 'failed', batch.failed)`,
+      after: sql`jsonb_build_object(
+        'asked', ${JSON.stringify(asked)}::jsonb, 'retried', c.retried, 'alreadyDone', c.already_done)`,
+    },
+    sql`batch join counts c on batch.outcome = 'retried' and batch.earlier is null`,
+  )
+
+function matching(filter: RetryFilter): SQL {
+  if ('all' in filter) return sql`true`
+  if ('fingerprint' in filter) return sql`i.fingerprint = ${filter.fingerprint}`
+  return sql`i.item_id in (select jsonb_array_elements_text(${JSON.stringify(filter.itemIds)}::jsonb))`
+}

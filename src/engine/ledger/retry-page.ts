@@ -1,0 +1,71 @@
+import { sql } from 'drizzle-orm'
+import { queryRows, type Db } from '../../db/client.ts'
+import type { Workflow } from '../../workflows/contract.ts'
+import { advance } from './advance.ts'
+import { outstandingOf, roomFor } from './bounds.ts'
+import { unfinished } from './needs-work.ts'
+import { recordedRow, type RecordedPage } from './record-page.ts'
+
+const batch = sql.raw('batch')
+
+/**
+ * Records a page of failed items that are to be tried again, each with a new attempt. An item that another batch holds
+ * by now stays failed. Parks the batch, and says undefined, like `recordPage`.
+ */
+export async function recordRetryPage(
+  db: Db,
+  workflow: Workflow,
+  at: { batchId: string; page: number; cursor: string | null },
+): Promise<RecordedPage | undefined> {
+  const { batchId, page, cursor } = at
+  const { pageSize } = workflow
+  const statement = sql`
+    with batch as (
+      select * from batches
+      where id = ${batchId}::uuid and status = 'running' and pages = ${page - 1} and retrying > 0
+      for no key update
+    ),
+    room as (select id from batch where ${roomFor(batch, outstandingOf(batch), pageSize)}),
+    marked as (
+      select i.item_id, exists (
+          select 1 from batch_items h where h.workflow = i.workflow and h.scope = i.scope and h.item_id = i.item_id
+            and h.status in ${unfinished}) as held
+      from room join batch_items i on i.batch_id = room.id and i.retry
+      order by i.item_id limit (select least(${pageSize}::int, max_outstanding) from batch)
+      for no key update of i
+    ),
+    recorded as (
+      insert into batch_pages (batch_id, number, last_id, skipped)
+      select room.id, ${page}::int, ${cursor}, (select count(*)::int from marked where held) from room
+      on conflict do nothing
+      returning *
+    ),
+    items as (
+      update batch_items i set
+        retry = false, status = case when m.held then i.status else 'queued' end,
+        attempt = i.attempt + (not m.held)::int, page = case when m.held then i.page else ${page}::int end,
+        fingerprint = case when m.held then i.fingerprint end,
+        ended_at = case when m.held then i.ended_at end,
+        queued_at = case when m.held then i.queued_at else now() end
+      from marked m, recorded r where i.batch_id = r.batch_id and i.item_id = m.item_id
+      returning i.item_id, i.attempt, i.status
+    ),
+    ${advance(pageSize, {
+      recorded: sql`0`,
+      more: sql`true`,
+      requeued: sql`select count(*)::int from items where status = 'queued'`,
+      // A mark that is missing must not make pages without end.
+      unmarked: sql`select case
+        when exists (select 1 from recorded) and not exists (select 1 from marked) then batch.retrying
+        else (select count(*)::int from items) end`,
+    })}
+    select
+      coalesce((
+        select jsonb_agg(jsonb_build_object('id', item_id, 'attempt', attempt) order by item_id)
+        from items where status = 'queued'), '[]') as items,
+      recorded.skipped, recorded.last_id as "nextCursor", batch.attempt, advanced.status as "batchStatus",
+      (not advanced.exhausted or advanced.retrying > 0) and not advanced.awaiting_room as "goesOn"
+    from recorded join batch on true join advanced on advanced.page_recorded`
+  const [recorded] = await queryRows(db, statement, recordedRow)
+  return recorded
+}

@@ -1,0 +1,152 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { morePages, roomFor } from './bounds.ts'
+import { logBatchChange, rounds } from './changes.ts'
+
+/** A page to trigger, with the batch's attempt. */
+export type NextPage = { page: number; attempt: number }
+
+export type Try = {
+  inputTokens: number
+  outputTokens: number
+  workMs: number
+  /** Null: it did not fail. */
+  fingerprint: string | null
+  message: string | null
+  /** It was a try of the work, and no end without one. */
+  counts: boolean
+  /** The model asked for less. */
+  throttled: boolean
+}
+
+const batch = sql.raw('batch')
+
+/** Seconds without a change of the throttled rate before it may fall again, and before it may rise again. */
+const calm = { fall: 5, rise: 30 }
+
+/**
+ * CTEs that follow `batch`, the locked batch row, and `moved(status, was)`, the item of it that has just left `was`:
+ * `after` moves the counters, `judged` lets canary and breaker judge them, `settled` writes that, closes the batch with
+ * its last item and says which page this made room for.
+ *
+ * Values are joined and not sub-selected, because a row that changed while this statement waited is evaluated again,
+ * and a data-modifying CTE cannot be.
+ */
+export const settle = (pageSize: number, tried: Try): SQL => sql`
+  ${moveCounters(tried)},
+  ${judge},
+  ${write(pageSize, tried)}`
+
+const room = (pageSize: number) => sql`(
+  select ${roomFor(sql.raw('r'), sql`r.outstanding`, pageSize)}
+  from (select c.outstanding, c.max_outstanding, c.verdict as canary_verdict, c.retrying, c.recorded, c.canary_items) r)`
+
+const tryUsd = ({ inputTokens, outputTokens }: Try) => sql`(
+  ${inputTokens}::int * batch.input_usd_per_million + ${outputTokens}::int * batch.output_usd_per_million) / 1000000`
+
+/** The window of the breaker, moved on by this try. */
+function recentTries({ counts, fingerprint }: Try): SQL {
+  if (!counts) return sql`batch.recent`
+  const window = sql`(batch.tolerate->>'window')::int`
+  return sql`case when batch.tolerate is null then batch.recent else
+    (batch.recent || ${fingerprint ?? ''}::text)[greatest(1, cardinality(batch.recent) + 2 - ${window}):] end`
+}
+
+const tripped = sql`(
+  cardinality(array_remove(a.recent, '')) > (batch.tolerate->>'count')::int
+  or cardinality(array_remove(a.recent, '')) * 100
+    > (batch.tolerate->>'percent')::numeric * (batch.tolerate->>'window')::int) is true`
+
+const canaryDone = sql`
+  a.canary_verdict = 'pending' and a.recorded >= a.canary_items and a.retrying = 0 and a.outstanding = 0`
+const canaryGood = sql`
+  a.succeeded >= (batch.canary->>'minSuccessRate')::numeric * (a.succeeded + a.failed)
+  and (a.succeeded + a.failed > 0 or (batch.canary->>'minSuccessRate')::numeric = 0)`
+const canaryReason = sql`format('%s of %s canary items succeeded and %s failed: fewer than the asked %s %%',
+  c.succeeded, c.recorded, c.failed, (b.canary->>'minSuccessRate')::numeric * 100)`
+
+/** Names the most frequent error of the window. */
+const breakerReason = ({ message }: Try) => sql`format('%s of the last %s tries failed; most often (%s): %s',
+  c.failures, cardinality(c.recent), c.fingerprint,
+  coalesce((select i.error->>'message' from batch_items i
+    where i.batch_id = c.id and i.fingerprint = c.fingerprint limit 1), ${message}))`
+
+/** Halves the rate when the model asks for less, and doubles it again after a calm. Null: the batch's own rate. */
+function throttledRate({ throttled, fingerprint, counts }: Try): SQL {
+  if (throttled) {
+    return sql`case when batch.throttled_at > now() - make_interval(secs => ${calm.fall}) then batch.throttled_rate
+      else greatest(1, coalesce(batch.throttled_rate, batch.rate) / 2) end`
+  }
+  if (!counts || fingerprint !== null) return sql`batch.throttled_rate`
+  return sql`case when batch.throttled_at > now() - make_interval(secs => ${calm.rise}) then batch.throttled_rate
+    when batch.throttled_rate * 2 < batch.rate then batch.throttled_rate * 2 end`
+}
+
+const settledAction = sql`case s.status when 'completed' then 'batch.complete' else 'batch.pause' end`
+
+const moveCounters = (tried: Try) => sql`
+  after as (
+    select batch.id, batch.workflow, batch.exhausted, batch.retrying, batch.recorded, batch.max_outstanding,
+      batch.canary_items, batch.canary_verdict,
+      batch.running - (m.was = 'running')::int as running,
+      batch.succeeded + (m.status = 'succeeded')::int as succeeded,
+      batch.skipped + (m.status = 'skipped')::int as skipped,
+      batch.failed + (m.status = 'failed')::int as failed,
+      batch.cancelled + (m.status = 'cancelled')::int as cancelled,
+      batch.recorded - batch.succeeded - batch.skipped - batch.failed - batch.cancelled
+        - (m.status <> 'queued')::int as outstanding,
+      batch.input_tokens + ${tried.inputTokens}::bigint as input_tokens,
+      batch.output_tokens + ${tried.outputTokens}::bigint as output_tokens,
+      batch.work_ms + ${tried.workMs}::bigint as work_ms,
+      greatest(batch.item_tokens, ${tried.inputTokens}::int + ${tried.outputTokens}::int) as item_tokens,
+      greatest(batch.item_usd, ${tryUsd(tried)}) as item_usd,
+      ${recentTries(tried)} as recent, ${throttledRate(tried)} as throttled_rate
+    from batch join moved m on true
+  )`
+
+const judge = sql`
+  judged as (
+    select a.*,
+      case when not (${canaryDone}) then a.canary_verdict when ${canaryGood} then 'passed' else 'failed' end as verdict,
+      a.exhausted and a.retrying = 0 and a.outstanding = 0 and batch.status in ('running', 'paused') as done,
+      batch.status = 'running' and ${tripped} as tripped,
+      cardinality(array_remove(a.recent, '')) as failures,
+      (select mode() within group (order by f) from unnest(a.recent) f where f <> '') as fingerprint
+    from after a join batch on true
+  ),
+  closing as (
+    select j.*,
+      case
+        when j.done then null
+        when batch.status in ('running', 'paused') and j.verdict = 'failed' and batch.canary_verdict = 'pending'
+          then 'canary'
+        when j.tripped then 'breaker'
+      end as pauser
+    from judged j join batch on true
+  )`
+
+const write = (pageSize: number, tried: Try) => sql`
+  settled as (
+    update batches b set
+      running = c.running, succeeded = c.succeeded, skipped = c.skipped, failed = c.failed, cancelled = c.cancelled,
+      input_tokens = c.input_tokens, output_tokens = c.output_tokens, work_ms = c.work_ms,
+      item_tokens = c.item_tokens, item_usd = c.item_usd, recent = c.recent,
+      throttled_rate = c.throttled_rate,
+      throttled_at = case when c.throttled_rate is distinct from b.throttled_rate then now() else b.throttled_at end,
+      canary_verdict = c.verdict,
+      status = case when c.done then 'completed' when c.pauser is not null then 'paused' else b.status end,
+      paused_by = case when c.done then null else coalesce(c.pauser, b.paused_by) end,
+      reason = case when c.done then null when c.pauser = 'canary' then ${canaryReason}
+        when c.pauser = 'breaker' then ${breakerReason(tried)} else b.reason end,
+      ended_at = case when c.done then now() else b.ended_at end,
+      awaiting_room = b.awaiting_room and not (
+        b.status = 'running' and c.pauser is null and ${morePages(sql.raw('c'))} and ${room(pageSize)})
+    from closing c where b.id = c.id
+    returning b.*
+  ),
+  logged as (
+    ${logBatchChange(rounds, settledAction, batch, sql.raw('s'), sql`settled s join batch on s.status <> batch.status`)}
+  ),
+  next_page as (
+    select s.pages + 1 as number from settled s join batch on batch.id = s.id
+    where batch.awaiting_room and not s.awaiting_room and s.status = 'running'
+  )`

@@ -1,0 +1,124 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { failuresOf } from '../../engine/ledger/failures.ts'
+import { retryFailed, type RetryFilter } from '../../engine/ledger/retry-failed.ts'
+import { goOn } from '../../engine/resume.ts'
+import { limitSchema } from '../../engine/start.ts'
+import { conflict } from '../../errors.ts'
+import type { Workflow } from '../../workflows/contract.ts'
+import {
+  batchPath,
+  body,
+  createApi,
+  idempotencyHeader,
+  json,
+  problemsOfChange,
+  problemsOfOne,
+  reason,
+  security,
+} from './api.ts'
+import { batchOf } from './batches.ts'
+import { deployed } from './control.ts'
+import { itemErrorSchema } from './resources/item.ts'
+
+const groupSchema = z
+  .object({
+    fingerprint: z.string(),
+    error: itemErrorSchema,
+    count: z.int(),
+    retrying: z.int().openapi({ description: 'Of these, how many already wait to be tried again' }),
+    firstSeen: z.iso.datetime(),
+    lastSeen: z.iso.datetime(),
+    items: z.array(z.string()).openapi({ description: 'Ids of a few' }),
+  })
+  .openapi('FailureGroup')
+
+const failures = createRoute({
+  method: 'get',
+  path: '/batches/{id}/failures',
+  summary: 'Failed items, grouped by error, the most frequent first',
+  tags: ['failures'],
+  security,
+  request: { params: batchPath },
+  responses: { 200: json(z.object({ data: z.array(groupSchema) }), 'The groups'), ...problemsOfOne },
+})
+
+const retryBody = z
+  .strictObject({
+    all: z.literal(true).optional(),
+    fingerprint: z.string().min(1).optional(),
+    itemIds: z.array(z.string()).min(1).max(1000).optional(),
+    limit: limitSchema.optional().openapi({ description: 'At most so many of them, by id' }),
+    reason,
+  })
+  .refine(
+    ({ all, fingerprint, itemIds }) =>
+      [all, fingerprint, itemIds].filter((filter) => filter !== undefined).length === 1,
+    'names not exactly one of all, fingerprint and itemIds',
+  )
+  .openapi('Retry')
+
+const retry = createRoute({
+  method: 'post',
+  path: '/batches/{id}/retry',
+  summary: 'Try failed items again: all, one group, some, or N of them',
+  description:
+    'A completed batch runs again for them. Items that have got a result since they failed are left alone.',
+  tags: ['failures'],
+  security,
+  request: { params: batchPath, headers: idempotencyHeader, ...body(retryBody) },
+  responses: {
+    200: json(
+      z.object({
+        retried: z.int().openapi({ description: 'Failed items that will be tried again' }),
+        alreadyDone: z.int().openapi({ description: 'Failed items that have got a result since' }),
+      }),
+      'How many',
+    ),
+    ...problemsOfChange,
+  },
+})
+
+function filterOf({ fingerprint, itemIds }: z.output<typeof retryBody>): RetryFilter {
+  if (fingerprint !== undefined) return { fingerprint }
+  return itemIds === undefined ? { all: true } : { itemIds }
+}
+
+export const failureRoutes = (workflows: readonly Workflow[]) =>
+  createApi()
+    .openapi(failures, async (c) => {
+      const batch = await batchOf(c.var.services, c.req.valid('param').id)
+      return c.json({ data: await failuresOf(c.var.services.db, batch.id) }, 200)
+    })
+    .openapi(retry, async (c) => {
+      const { services } = c.var
+      const batch = await batchOf(services, c.req.valid('param').id)
+      const workflow = deployed(workflows, batch)
+      const asked = c.req.valid('json')
+      const header = c.req.valid('header')['idempotency-key']
+      const by = {
+        actor: c.var.actor.name,
+        reason: asked.reason ?? null,
+        key: header === undefined ? undefined : `retry:${batch.id}:${header}`,
+      }
+      const retried = await retryFailed(
+        services.db,
+        batch.id,
+        { filter: filterOf(asked), limit: asked.limit ?? null },
+        by,
+      )
+      switch (retried.outcome) {
+        case 'retried':
+          await goOn(services, workflow, batch.id, retried.nextPage)
+          return c.json(retried.counts, 200)
+        case 'killed':
+          throw conflict('the kill switch is on', { killSwitch: true })
+        case 'busy':
+          throw conflict('another batch of the workflow is active: retry when it has ended')
+        case 'key_used':
+          throw conflict('this Idempotency-Key was used to retry something else')
+        case 'ended':
+          throw conflict(`nothing is tried again in a batch that is ${batch.status}`, {
+            status: batch.status,
+          })
+      }
+    })

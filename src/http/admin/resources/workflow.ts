@@ -1,0 +1,76 @@
+import { z } from '@hono/zod-openapi'
+import type { KillSwitch } from '../../../engine/ledger/kill-switch.ts'
+import { layerPath } from '../../../engine/names.ts'
+import { budgetSchema, canarySchema, estimateSchema, tolerateSchema } from '../../../workflows/bounds.ts'
+import type { LayerName, Workflow } from '../../../workflows/contract.ts'
+
+export const killSwitchSchema = z
+  .object({
+    workflow: z.string().openapi({ description: '`*` stands for every workflow' }),
+    actor: z.string(),
+    reason: z.string().nullable(),
+    at: z.iso.datetime(),
+  })
+  .openapi('KillSwitch')
+
+export const killSwitchResource = ({ at, ...rest }: KillSwitch) => ({ ...rest, at: at.toISOString() })
+
+const layer = z.object({
+  path: z.string(),
+  retries: z.int(),
+  retryDelay: z.string(),
+  flowControl: z.object({ parallelism: z.int(), rate: z.int() }),
+})
+
+export const workflowSchema = z
+  .object({
+    name: z.string(),
+    entity: z.object({ one: z.string(), many: z.string() }),
+    schedule: z.string().nullable(),
+    freshFor: z.string().nullable(),
+    timeout: z.string(),
+    pageSize: z.int(),
+    chunkSize: z.int(),
+    maxOutstanding: z.int(),
+    estimate: estimateSchema.nullable(),
+    budget: budgetSchema.nullable(),
+    tolerate: tolerateSchema.nullable(),
+    canary: canarySchema.nullable(),
+    overlap: z.enum(['skip', 'queue']),
+    layers: z.object({ process: layer, paginate: layer, execute: layer }),
+    killSwitch: killSwitchSchema
+      .nullable()
+      .openapi({ description: 'Not null: nothing of this workflow starts' }),
+  })
+  .openapi('Workflow')
+
+/** A workflow as the API shows it. */
+export function workflowResource(
+  workflow: Workflow,
+  switches: readonly KillSwitch[],
+): z.output<typeof workflowSchema> {
+  const killSwitch = switches.find(({ workflow: name }) => name === '*' || name === workflow.name)
+  const { process, paginate, execute } = workflow.layers
+  const path = (name: LayerName) => layerPath(workflow, name)
+  return {
+    name: workflow.name,
+    entity: workflow.entity,
+    schedule: workflow.schedule,
+    freshFor: workflow.freshFor,
+    timeout: workflow.timeout,
+    pageSize: workflow.pageSize,
+    chunkSize: workflow.chunkSize,
+    maxOutstanding: workflow.maxOutstanding,
+    estimate: workflow.estimate,
+    budget: workflow.budget,
+    tolerate: workflow.tolerate,
+    canary: workflow.canary,
+    overlap: workflow.overlap,
+    layers: {
+      process: { path: path('process'), ...process },
+      paginate: { path: path('paginate'), ...paginate },
+      execute: { path: path('execute'), ...execute },
+    },
+    killSwitch: killSwitch === undefined ? null : killSwitchResource(killSwitch),
+  }
+}
