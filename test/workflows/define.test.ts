@@ -46,8 +46,16 @@ test.each([
 })
 
 test('a param without a default is refused where nobody can give it', () => {
-  const params = z.object({ campaign: z.string() })
-  const withParams = (schedule: string | null) => () => defineWorkflow({ ...define({}), params, schedule })
-  expect(withParams('0 3 * * *')).toThrow('every param needs a default')
-  expect(withParams(null)().name).toBe('greeting')
+  const withParam = (schedule: string | null) =>
+    defineWorkflow({
+      name: 'greeting',
+      entity: { one: 'user', many: 'users' },
+      params: z.object({ campaign: z.string() }),
+      data: z.object({ text: z.string() }),
+      population: ({ db }) => db.select({ id: users.id, version: inputVersion(users.name) }).from(users),
+      work: () => Promise.resolve({ text: '' }),
+      schedule,
+    })
+  expect(() => withParam('0 3 * * *')).toThrow('every param needs a default')
+  expect(withParam(null).name).toBe('greeting')
 })
