@@ -35,7 +35,7 @@ type Budget = { tokens?: number | undefined; usd?: number | undefined }
 type Tolerate = { percent?: number | undefined; count?: number | undefined; window: number }
 type Canary = { items?: number | undefined; percent?: number | undefined; minSuccessRate: number }
 
-/** Per item, from where; and prices, limits and sizes. Dollars are for one message, and for a million tokens. */
+/** Per item, from where; and prices, limits and sizes. Dollars are for a million tokens. */
 export type Assumptions = {
   source: 'recent_batches' | 'definition' | 'unknown'
   inputTokens: number | null
@@ -43,7 +43,7 @@ export type Assumptions = {
   seconds: number | null
   inputUsdPerMillion: number | null
   outputUsdPerMillion: number | null
-  messageUsd: number
+  messagesPerUsd: number
   messagesPerRun: number
   retries: number
   parallelism: number

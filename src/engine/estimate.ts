@@ -21,7 +21,7 @@ export function estimate(toProcess: number, of: Assumptions): Estimates {
   const paced = (messagesPerRun * toProcess) / rate
   const worked = ((seconds ?? 0) * toProcess) / parallelism
   return {
-    messages: { count, usd: count * of.messageUsd },
+    messages: { count, usd: count / of.messagesPerUsd },
     model: modelUse(toProcess, of),
     durationSeconds: Math.ceil(Math.max(paced, worked)),
   }

@@ -5,8 +5,8 @@ import type { Bounds } from './ledger/open-batch.ts'
 import { makePlan, type Plan } from './ledger/plan.ts'
 import type { Services } from './services.ts'
 
-/** Dollars for one delivery, pay as you go: https://upstash.com/pricing/qstash, November 2026. */
-const messageUsd = 1 / 100_000
+/** Deliveries for a dollar, pay as you go: https://upstash.com/pricing/qstash, November 2026. */
+const messagesPerUsd = 100_000
 
 /** A run of one step is delivered twice: once to do the step, once to end. */
 const messagesPerRun = 2
@@ -41,7 +41,7 @@ async function assume(db: Services['db'], wish: Wish): Promise<Assumptions> {
     ...item,
     inputUsdPerMillion,
     outputUsdPerMillion,
-    messageUsd,
+    messagesPerUsd,
     messagesPerRun,
     retries: 0,
     parallelism,

@@ -17,6 +17,9 @@ export const batchSchema = z.object({
   workflow: z.string(),
   status: z.string(),
   reason: z.string().nullable(),
+  pausedBy: z.string().nullable(),
+  throttledRate: count.nullable(),
+  spent: z.object({ inputTokens: count, outputTokens: count, usd: count.nullable() }),
   pages: count,
   counts: z.object({
     recorded: count,
@@ -26,6 +29,7 @@ export const batchSchema = z.object({
     skipped: count,
     failed: count,
     cancelled: count,
+    retrying: count,
   }),
   plan: z.object({ totalEligible: count, alreadyProcessed: count, held: count, toProcess: count }).nullable(),
 })

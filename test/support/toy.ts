@@ -23,3 +23,7 @@ export function toyWorkflow(
     ...options,
   })
 }
+
+/** Work that asks the model about the user. */
+export const askModel: Workflow<{ tag: string }, { text: string }>['work'] = ({ ai }, id) =>
+  ai.object({ schema: data, instructions: 'Answer with JSON {"text": string}.', prompt: `About user ${id}.` })

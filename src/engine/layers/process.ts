@@ -39,11 +39,13 @@ export const processLayer: Layer<Payload> = {
     return await start(services, { workflow, params, force, limit }, key)
   },
 
-  async failed({ db }, _workflow, { batchId }, { reason }) {
+  async failed(services, workflow, { batchId }, { reason }) {
+    const { db } = services
     await failBatch(db, batchId, reason)
     const batch = await findBatch(db, batchId)
     // It began, but nobody may have been told to read its first page.
     if (batch?.pages === 0) await pauseBatch(db, batchId, 'lost_run', { ...rounds, reason })
+    if (batch?.status === 'failed') await startQueued(services, workflow)
   },
 }
 

@@ -1,8 +1,9 @@
 import { z } from '@hono/zod-openapi'
 import { estimate } from '../../../engine/estimate.ts'
 import type { StoredPlan } from '../../../engine/ledger/read-plans.ts'
+import { anyJson } from '../api.ts'
 
-export const paramsSchema = z.record(z.string(), z.json())
+export const paramsSchema = z.record(z.string(), anyJson)
 
 const usd = z.number().openapi({ description: 'US dollars' })
 
@@ -17,7 +18,7 @@ const assumptions = z
     seconds: z.number().nullable(),
     inputUsdPerMillion: usd.nullable(),
     outputUsdPerMillion: usd.nullable(),
-    messageUsd: usd,
+    messagesPerUsd: z.int(),
     messagesPerRun: z.int(),
     retries: z.int(),
     parallelism: z.int(),

@@ -1,0 +1,269 @@
+import { sql } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { PermanentError } from '../../src/errors.ts'
+import { insertUsers, userId } from '../support/population.ts'
+import { resetEverything, rounds } from '../support/rounds.ts'
+import { toyWorkflow } from '../support/toy.ts'
+import { itemsOf } from '../workflows/runs.ts'
+
+beforeEach(resetEverything)
+
+const groups = z.object({
+  data: z.array(
+    z.object({
+      fingerprint: z.string(),
+      error: z.object({ name: z.string(), message: z.string(), step: z.string() }),
+      count: z.number(),
+      retrying: z.number(),
+      firstSeen: z.string(),
+      lastSeen: z.string(),
+      items: z.array(z.string()),
+    }),
+  ),
+})
+
+/** A completed batch over so many users of whom every third ran out of quota, and every fifth found the disk full. */
+async function failedBatch(users: number, options: Parameters<typeof toyWorkflow>[1] = {}) {
+  const state = { broken: true, worked: [] as string[] }
+  const numbers = new Map(Array.from({ length: users }, (_, index) => [userId(index + 1), index + 1]))
+  const app = rounds([
+    toyWorkflow((_, id) => {
+      state.worked.push(id)
+      const n = numbers.get(id) ?? 0
+      if (state.broken && n % 5 === 0) throw new PermanentError(`the disk of "${id}" is full`)
+      if (state.broken && n % 3 === 0) throw new PermanentError(`quota used up: request ${id} of ${n} units`)
+      return Promise.resolve({ text: id })
+    }, options),
+  ])
+  await insertUsers(app.services.db, users)
+  const { id } = await app.start('toy')
+  await app.deliver()
+  state.worked = []
+  return {
+    ...app,
+    id,
+    state,
+    failures: async () =>
+      groups.parse((await app.call('GET', `/api/admin/batches/${id}/failures`)).body).data,
+    retry: (body: unknown, headers?: Record<string, string>) =>
+      app.call('POST', `/api/admin/batches/${id}/retry`, body, headers),
+  }
+}
+
+describe('failures', () => {
+  test('are grouped by error, whatever ids and numbers it names', async () => {
+    const { failures } = await failedBatch(30)
+    const found = await failures()
+    expect(found).toMatchObject([
+      {
+        count: 8,
+        retrying: 0,
+        error: { name: 'PermanentError', message: expect.stringContaining('quota'), step: 'execute' },
+        items: [3, 6, 9, 12, 18].map(userId),
+      },
+      {
+        count: 6,
+        error: { message: expect.stringContaining('disk') },
+        items: [5, 10, 15, 20, 25].map(userId),
+      },
+    ])
+    expect(new Set(found.map(({ fingerprint }) => fingerprint)).size).toBe(2)
+    for (const { firstSeen, lastSeen } of found) {
+      expect(Date.parse(firstSeen)).toBeLessThanOrEqual(Date.parse(lastSeen))
+    }
+  })
+
+  test('are none in a batch without any, and a 404 of no batch', async () => {
+    const { failures, call } = await failedBatch(2)
+    expect(await failures()).toEqual([])
+    expect((await call('GET', `/api/admin/batches/${crypto.randomUUID()}/failures`)).status).toBe(404)
+  })
+})
+
+describe('a retry', () => {
+  test('of all failed items works on them again, and on nothing else', async () => {
+    const { retry, state, deliver, batch, id, failures } = await failedBatch(60)
+    state.broken = false
+    expect(await retry({ all: true })).toEqual({ status: 200, body: { retried: 28, alreadyDone: 0 } })
+    expect(await batch(id)).toMatchObject({ status: 'running', counts: { retrying: 28 } })
+    await deliver()
+    expect(await batch(id)).toMatchObject({
+      status: 'completed',
+      counts: { recorded: 60, succeeded: 60, failed: 0, retrying: 0 },
+    })
+    expect(state.worked.length).toBe(28)
+    expect(await failures()).toEqual([])
+  })
+
+  test('of one group leaves the others failed', async () => {
+    const { retry, state, deliver, batch, id, failures } = await failedBatch(30)
+    state.broken = false
+    const [quota, disk] = await failures()
+    await retry({ fingerprint: quota?.fingerprint })
+    await deliver()
+    expect(await batch(id)).toMatchObject({ status: 'completed', counts: { failed: disk?.count } })
+    expect(await failures()).toMatchObject([{ fingerprint: disk?.fingerprint, count: 6 }])
+  })
+
+  test('of one item, and of N of them', async () => {
+    const { retry, state, deliver, batch, id } = await failedBatch(30)
+    state.broken = false
+    expect((await retry({ itemIds: [userId(9)] })).body).toEqual({ retried: 1, alreadyDone: 0 })
+    await deliver()
+    expect(state.worked).toEqual([userId(9)])
+    expect((await retry({ all: true, limit: 4 })).body).toEqual({ retried: 4, alreadyDone: 0 })
+    await deliver()
+    expect(state.worked.toSorted()).toEqual([3, 5, 6, 9, 10].map(userId))
+    expect((await batch(id)).counts).toMatchObject({ failed: 9, succeeded: 21 })
+  })
+
+  test('that fails again blocks nobody, and can be repeated', async () => {
+    const { retry, state, deliver, batch, id } = await failedBatch(30)
+    for (let round = 1; round <= 3; round += 1) {
+      await retry({ all: true })
+      await deliver()
+      expect(await batch(id)).toMatchObject({ status: 'completed', counts: { failed: 14, succeeded: 16 } })
+      expect(state.worked.length).toBe(14 * round)
+    }
+  })
+
+  test.each([
+    {},
+    { limit: 5 },
+    { all: false },
+    { all: true, fingerprint: 'abc' },
+    { itemIds: [] },
+    { fingerprint: '' },
+    { all: true, limit: 0 },
+    { everything: true },
+  ])('of %j is refused, and nothing is tried', async (body) => {
+    const { retry, batch, id } = await failedBatch(6)
+    expect((await retry(body)).status).toBe(400)
+    expect(await batch(id)).toMatchObject({ status: 'completed', counts: { retrying: 0 } })
+  })
+
+  test('of what has not failed, or is unknown, tries nothing', async () => {
+    const { retry, batch, id } = await failedBatch(6)
+    const none = { status: 200, body: { retried: 0, alreadyDone: 0 } }
+    expect(await retry({ itemIds: [userId(1), 'nobody'] })).toEqual(none)
+    expect(await retry({ fingerprint: 'nothing like it' })).toEqual(none)
+    expect((await batch(id)).status).toBe('completed')
+  })
+
+  test('never has more outstanding than maxOutstanding', async () => {
+    const { retry, state, services, deliver, batch, id } = await failedBatch(90, {
+      maxOutstanding: 7,
+      pageSize: 5,
+    })
+    state.broken = false
+    await retry({ all: true })
+    let most = 0
+    await deliver({
+      async fate() {
+        const { rows } = await services.db.execute(
+          sql`select count(*)::int as n from batch_items where status in ('queued', 'running')`,
+        )
+        most = Math.max(most, Number(rows[0]?.n))
+        return 'normal' as const
+      },
+    })
+    expect(await batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 90 } })
+    expect(most).toBeGreaterThan(3)
+    expect(most).toBeLessThanOrEqual(7)
+  })
+
+  test('in a batch that still reads its population comes first, and both are finished', async () => {
+    const { retry, state, start, deliver, batch, services, call } = await failedBatch(30, {
+      maxOutstanding: 10,
+      pageSize: 10,
+    })
+    await services.db.execute(sql`update results set expires_at = now() - interval '1 day'`)
+    state.worked = []
+    const { id } = await start('toy', { force: true })
+    await deliver({ concurrency: 1, until: () => state.worked.length === 12 })
+    state.broken = false
+    await call('POST', `/api/admin/batches/${id}/retry`, { all: true })
+    await deliver()
+    expect(await batch(id)).toMatchObject({
+      status: 'completed',
+      counts: { recorded: 30, succeeded: 30, failed: 0 },
+    })
+    expect(retry).toBeDefined()
+  })
+
+  test('in a paused batch waits for the resume', async () => {
+    const { retry, state, call, deliver, batch, id } = await failedBatch(30)
+    state.broken = false
+    await retry({ itemIds: [userId(3)] })
+    await call('POST', `/api/admin/batches/${id}/pause`)
+    expect((await retry({ all: true })).body).toEqual({ retried: 13, alreadyDone: 0 })
+    await deliver()
+    expect(state.worked).toEqual([])
+    await call('POST', `/api/admin/batches/${id}/resume`)
+    await deliver()
+    expect(await batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 30 } })
+    expect(state.worked.length).toBe(14)
+  })
+
+  test('in a batch that is cancelled before it began tries nothing, and the counts add up', async () => {
+    const { retry, state, call, deliver, batch, id } = await failedBatch(30)
+    await retry({ all: true })
+    await call('POST', `/api/admin/batches/${id}/cancel`)
+    await deliver()
+    expect(await batch(id)).toMatchObject({
+      status: 'cancelled',
+      counts: { failed: 14, succeeded: 16, retrying: 0 },
+    })
+    expect(state.worked).toEqual([])
+    expect(await retry({ all: true })).toMatchObject({
+      status: 409,
+      body: { error: { details: { status: 'cancelled' } } },
+    })
+  })
+
+  test('leaves alone what another batch has done since', async () => {
+    const { retry, state, start, deliver, batch, id } = await failedBatch(30)
+    state.broken = false
+    await start('toy')
+    await deliver()
+    expect((await retry({ all: true })).body).toEqual({ retried: 0, alreadyDone: 14 })
+    expect((await batch(id)).status).toBe('completed')
+    expect(state.worked.length).toBe(14)
+  })
+
+  test('is refused while another batch of the workflow is active', async () => {
+    const { retry, start, deliver } = await failedBatch(30)
+    await start('toy', { force: true })
+    expect((await retry({ all: true })).status).toBe(409)
+    await deliver()
+    expect((await retry({ all: true })).status).toBe(200)
+  })
+
+  test('with an Idempotency-Key is done once, however often it is sent', async () => {
+    const { retry, deliver, state } = await failedBatch(30)
+    const key = { 'idempotency-key': 'after the fix' }
+    const answers = await Promise.all([1, 2, 3].map(() => retry({ all: true }, key)))
+    expect(answers).toEqual(
+      Array(3).fill({ status: 200, body: expect.objectContaining({ retried: 14, alreadyDone: 0 }) }),
+    )
+    await deliver()
+    expect(state.worked.length).toBe(14)
+    // They have failed again, but this retry was made already.
+    expect((await retry({ all: true }, key)).body).toMatchObject({ retried: 14 })
+    await deliver()
+    expect(state.worked.length).toBe(14)
+    expect((await retry({ all: true, limit: 3 }, key)).status).toBe(409)
+  })
+
+  test('counts the attempts of an item', async () => {
+    const app = await failedBatch(3)
+    await app.retry({ all: true })
+    await app.deliver()
+    const { rows } = await app.services.db.execute(
+      sql`select item_id, attempt from batch_items order by item_id`,
+    )
+    expect(rows.map(({ attempt }) => attempt)).toEqual([1, 1, 2])
+    expect((await itemsOf(app, app.id)).map(({ claims }) => claims)).toEqual([1, 1, 2])
+  })
+})
