@@ -1,0 +1,70 @@
+import { beforeEach, describe, expect, inject, test } from 'vitest'
+import { z } from 'zod'
+import { isItem, qstash } from '../support/deliveries.ts'
+import { resetEverything } from '../support/rounds.ts'
+import { started } from '../support/started.ts'
+
+beforeEach(resetEverything)
+
+const logSchema = z.object({ runs: z.array(z.object({ workflowState: z.string() })) })
+
+/** How many of a batch's runs of layer 3 are in a state at QStash. */
+async function itemRuns(batchId: string, state: string): Promise<number> {
+  const url = `${inject('services').qstash}/v2/workflows/logs?label=${batchId}&state=${state}&count=5000&path=/api/workflows/toy/execute-user`
+  const response = await fetch(url, {
+    headers: { authorization: `Bearer ${inject('bindings').QSTASH_TOKEN}` },
+  })
+  return logSchema.parse(await response.json()).runs.length
+}
+
+describe('runs of a cancelled batch', () => {
+  test('whose items no delivery had reached are dropped at QStash, all of them', async () => {
+    const { act, deliver, worked, id, now } = await started(450)
+    await deliver({ concurrency: 1, until: () => worked.length === 1 })
+    await qstash('/v2/flowControl/local.toy.execute/pause', {})
+    let allThere = false
+    const delivering = deliver({ until: () => allThere })
+    // A page that is recorded has yet to hand out its chunks.
+    while ((await itemRuns(id, 'RUN_STARTED')) < 440) await new Promise((resolve) => setTimeout(resolve, 50))
+    allThere = true
+    await delivering
+
+    await act('cancel')
+    expect(await itemRuns(id, 'RUN_STARTED')).toBeLessThanOrEqual(1)
+    await qstash('/v2/flowControl/local.toy.execute/resume', {})
+    // At most what the one that was worked on has left to do.
+    expect((await deliver()).length).toBeLessThanOrEqual(1)
+    expect(await now()).toMatchObject({ status: 'cancelled', counts: { queued: 0, running: 0 } })
+  })
+
+  test('that were tried before are left to end by themselves', async () => {
+    const { act, deliver, id, now } = await started(3, {
+      work: () => {
+        throw new Error('again')
+      },
+    })
+    let tried = 0
+    await deliver({
+      concurrency: 1,
+      fate: (delivery) => {
+        if (isItem(delivery)) tried += 1
+        return 'normal'
+      },
+      until: () => tried === 3,
+    })
+    await act('cancel')
+    expect(await itemRuns(id, 'RUN_CANCELED')).toBe(0)
+    await deliver()
+    expect((await now()).counts).toMatchObject({ cancelled: 3, running: 0 })
+    expect(await itemRuns(id, 'RUN_STARTED')).toBe(0)
+  })
+
+  test('end by themselves when QStash cannot be told', async () => {
+    const { cutOff, deliver, worked, id, now } = await started(60)
+    await deliver({ concurrency: 1, until: () => worked.length === 5 })
+    expect((await cutOff.call('POST', `/api/admin/batches/${id}/cancel`)).status).toBe(200)
+    await deliver()
+    expect(worked.length).toBeLessThanOrEqual(6)
+    expect(await now()).toMatchObject({ status: 'cancelled', counts: { queued: 0, running: 0 } })
+  })
+})
