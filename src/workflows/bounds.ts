@@ -2,6 +2,9 @@ import { z } from 'zod'
 
 /** What bounds a batch. A definition gives the defaults, a start or a PATCH its own. */
 
+/** The greatest number that the ledger's integers hold. */
+export const maxInt32 = 2 ** 31 - 1
+
 /** What a batch may spend at most on the model. */
 export const budgetSchema = z
   .strictObject({
@@ -18,7 +21,7 @@ export type Budget = z.output<typeof budgetSchema>
 export const tolerateSchema = z
   .strictObject({
     percent: z.number().min(0).max(100).optional(),
-    count: z.int32().min(0).optional(),
+    count: z.int().min(0).max(maxInt32).optional(),
     window: z.int().min(1).max(500).default(100),
   })
   .refine(
@@ -33,7 +36,7 @@ export type Tolerate = z.output<typeof tolerateSchema>
  */
 export const canarySchema = z
   .strictObject({
-    items: z.int32().min(1).optional(),
+    items: z.int().min(1).max(maxInt32).optional(),
     percent: z.number().positive().max(100).optional(),
     minSuccessRate: z.number().min(0).max(1),
   })
@@ -55,5 +58,5 @@ export type Estimate = z.output<typeof estimateSchema>
 export const paceSchema = {
   parallelism: z.int().min(1).max(1000),
   rate: z.int().min(1).max(10_000),
-  maxOutstanding: z.int32().min(1),
+  maxOutstanding: z.int().min(1).max(maxInt32),
 }

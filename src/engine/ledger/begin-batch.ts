@@ -25,8 +25,8 @@ export async function beginBatch(db: Db, batchId: string, plan: Plan): Promise<v
         paused_by = case when not ${nothing} and ${killed(was)} then 'kill_switch' end,
         ended_at = case when ${nothing} then now() end,
         canary_verdict = case when was.canary is not null then 'pending' end,
-        canary_items = coalesce(
-          (was.canary->>'items')::int, greatest(1, ceil(${plan.toProcess}::int * ${percent} / 100)::int))
+        canary_items = case when was.canary is not null then coalesce(
+          (was.canary->>'items')::int, greatest(1, ceil(${plan.toProcess}::int * ${percent} / 100)::int)) end
       from was where b.id = was.id returning b.*
     )
     ${logBatchChange(rounds, sql`'batch.begin'`, was, b, sql`begun b join was on true`)}`)

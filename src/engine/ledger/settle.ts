@@ -56,8 +56,8 @@ const tripped = sql`(
   or cardinality(array_remove(a.recent, '')) * 100
     > (batch.tolerate->>'percent')::numeric * (batch.tolerate->>'window')::int) is true`
 
-const canaryDone = sql`
-  a.canary_verdict = 'pending' and a.recorded >= a.canary_items and a.retrying = 0 and a.outstanding = 0`
+const canaryDone = sql`(
+  a.canary_verdict = 'pending' and a.recorded >= a.canary_items and a.retrying = 0 and a.outstanding = 0) is true`
 const canaryGood = sql`
   a.succeeded >= (batch.canary->>'minSuccessRate')::numeric * (a.succeeded + a.failed)
   and (a.succeeded + a.failed > 0 or (batch.canary->>'minSuccessRate')::numeric = 0)`

@@ -26,6 +26,8 @@ export default defineWorkflow({
   entity: { one: 'agent', many: 'agents' },
   verb: 'generate',
   schedule: '30 3 * * *',
+  estimate: { inputTokens: 1200, outputTokens: 250, seconds: 4 },
+  tolerate: { percent: 50, window: 100 },
   freshFor: '30 days',
   params: paidOnlyParams,
   data,

@@ -27,6 +27,8 @@ export default defineWorkflow({
   entity: { one: 'user', many: 'users' },
   verb: 'generate',
   schedule: '0 3 * * *',
+  estimate: { inputTokens: 400, outputTokens: 150, seconds: 3 },
+  tolerate: { percent: 50, window: 100 },
   freshFor: '30 days',
   params: paidOnlyParams,
   data,

@@ -30,6 +30,18 @@ async function canaried(users: number, becomes: (n: number) => 'ok' | 'fails' | 
 
 const canary = { items: 10, minSuccessRate: 0.9 }
 
+test('a batch without a canary is judged by none, also after a pause and a resume', async () => {
+  const app = await canaried(30, () => 'ok')
+  const { id } = await app.start('toy', { maxOutstanding: 10 })
+  await app.deliver({ concurrency: 1, until: () => app.worked.length === 10 })
+  await app.act(id, 'pause')
+  await app.act(id, 'resume')
+  await app.deliver()
+  expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 30 } })
+  const { rows } = await app.services.db.execute('select canary_verdict from batches')
+  expect(rows).toEqual([{ canary_verdict: null }])
+})
+
 describe('a canary', () => {
   test.each([
     ['of so many items', { items: 10, minSuccessRate: 0.9 }, 10],
