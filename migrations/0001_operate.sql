@@ -24,6 +24,7 @@ CREATE TABLE "sample_items" (
 	"item_id" text NOT NULL,
 	"version" text NOT NULL,
 	"status" text NOT NULL,
+	"lease_until" timestamp with time zone,
 	"input" jsonb NOT NULL,
 	"output" jsonb,
 	"error" jsonb,
@@ -41,6 +42,7 @@ CREATE TABLE "samples" (
 	"scope" text NOT NULL,
 	"params" jsonb NOT NULL,
 	"force" boolean NOT NULL,
+	"options" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "samples_key_unique" UNIQUE("key")
 );
@@ -60,8 +62,8 @@ ALTER TABLE "batch_items" ADD COLUMN "queued_at" timestamp with time zone DEFAUL
 ALTER TABLE "batch_items" ADD COLUMN "work_ms" integer;--> statement-breakpoint
 ALTER TABLE "batches" ADD COLUMN "paused_by" text;--> statement-breakpoint
 ALTER TABLE "batches" ADD COLUMN "options" jsonb DEFAULT '{}'::jsonb NOT NULL;--> statement-breakpoint
-ALTER TABLE "batches" ADD COLUMN "parallelism" integer NOT NULL;--> statement-breakpoint
-ALTER TABLE "batches" ADD COLUMN "rate" integer NOT NULL;--> statement-breakpoint
+ALTER TABLE "batches" ADD COLUMN "parallelism" integer DEFAULT 10 NOT NULL;--> statement-breakpoint
+ALTER TABLE "batches" ADD COLUMN "rate" integer DEFAULT 5 NOT NULL;--> statement-breakpoint
 ALTER TABLE "batches" ADD COLUMN "throttled_rate" integer;--> statement-breakpoint
 ALTER TABLE "batches" ADD COLUMN "throttled_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "batches" ADD COLUMN "budget" jsonb;--> statement-breakpoint
@@ -79,11 +81,11 @@ ALTER TABLE "batches" ADD COLUMN "duplicates" integer DEFAULT 0 NOT NULL;--> sta
 ALTER TABLE "batches" ADD COLUMN "input_tokens" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "batches" ADD COLUMN "output_tokens" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "batches" ADD COLUMN "work_ms" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
-ALTER TABLE "batches" ADD COLUMN "item_tokens" integer NOT NULL;--> statement-breakpoint
-ALTER TABLE "batches" ADD COLUMN "item_usd" double precision NOT NULL;--> statement-breakpoint
+ALTER TABLE "batches" ADD COLUMN "item_tokens" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "batches" ADD COLUMN "item_usd" double precision DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "batches" ADD COLUMN "recent" text[] DEFAULT '{}' NOT NULL;--> statement-breakpoint
-ALTER TABLE "plans" ADD COLUMN "hash" text NOT NULL;--> statement-breakpoint
-ALTER TABLE "plans" ADD COLUMN "assumptions" jsonb NOT NULL;--> statement-breakpoint
+ALTER TABLE "plans" ADD COLUMN "hash" text DEFAULT '' NOT NULL;--> statement-breakpoint
+ALTER TABLE "plans" ADD COLUMN "assumptions" jsonb DEFAULT '{"source":"unknown","inputTokens":null,"outputTokens":null,"seconds":null,"inputUsdPerMillion":null,"outputUsdPerMillion":null,"messagesPerUsd":100000,"messagesPerRun":2,"retries":0,"parallelism":10,"rate":5,"pageSize":50,"chunkSize":20}' NOT NULL;--> statement-breakpoint
 ALTER TABLE "sample_items" ADD CONSTRAINT "sample_items_sample_id_samples_id_fk" FOREIGN KEY ("sample_id") REFERENCES "public"."samples"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "changes_batch" ON "changes" USING btree ("batch_id","id");--> statement-breakpoint
 ALTER TABLE "batches" ADD CONSTRAINT "batches_start_plan_id_plans_id_fk" FOREIGN KEY ("start_plan_id") REFERENCES "public"."plans"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -91,5 +93,14 @@ CREATE INDEX "batch_items_failed" ON "batch_items" USING btree ("batch_id","fing
 CREATE INDEX "batch_items_retry" ON "batch_items" USING btree ("batch_id","item_id") WHERE retry;--> statement-breakpoint
 CREATE INDEX "batch_items_ended" ON "batch_items" USING btree ("batch_id","ended_at") WHERE ended_at is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "batches_one_queued" ON "batches" USING btree ("workflow") WHERE status = 'queued';--> statement-breakpoint
+UPDATE "batches" b SET "running" = i.running, "input_tokens" = i.input_tokens, "output_tokens" = i.output_tokens FROM (SELECT "batch_id", count(*) FILTER (WHERE "status" = 'running') AS running, sum("input_tokens") AS input_tokens, sum("output_tokens") AS output_tokens FROM "batch_items" GROUP BY "batch_id") i WHERE i."batch_id" = b."id";--> statement-breakpoint
+UPDATE "batches" SET "paused_by" = CASE WHEN "reason" IS NULL THEN 'operator' ELSE 'lost_run' END WHERE "status" = 'paused';--> statement-breakpoint
+UPDATE "batch_items" SET "error" = "error" || '{"step":"run"}', "fingerprint" = CASE WHEN "status" IN ('failed', 'queued') THEN left(md5("error"->>'message'), 12) END WHERE "error" IS NOT NULL;--> statement-breakpoint
 ALTER TABLE "batches" ADD CONSTRAINT "batches_counts" CHECK (least(running, succeeded, skipped, failed, cancelled, retrying) >= 0);--> statement-breakpoint
-ALTER TABLE "batches" ADD CONSTRAINT "batches_balance" CHECK (recorded >= succeeded + skipped + failed + cancelled + running);
+ALTER TABLE "batches" ADD CONSTRAINT "batches_balance" CHECK (recorded >= succeeded + skipped + failed + cancelled + running);--> statement-breakpoint
+ALTER TABLE "batches" ALTER COLUMN "parallelism" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "batches" ALTER COLUMN "rate" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "batches" ALTER COLUMN "item_tokens" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "batches" ALTER COLUMN "item_usd" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "plans" ALTER COLUMN "hash" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "plans" ALTER COLUMN "assumptions" DROP DEFAULT;

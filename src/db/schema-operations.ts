@@ -59,14 +59,20 @@ export const killSwitches = pgTable('kill_switches', {
 
 /** A few items that were really worked on, without anything being published. */
 export const samples = pgTable('samples', {
+  /** UUIDv7: ids sort by time. */
   id: uuid('id').primaryKey(),
+  /** A sample that is asked for again with the same key is not paid for again. */
   key: text('key').notNull().unique(),
   workflow: text('workflow').notNull(),
   scope: text('scope').notNull(),
   params: jsonb('params').$type<{ [name: string]: Json | undefined }>().notNull(),
   force: boolean('force').notNull(),
+  /** What was asked for. */
+  options: jsonb('options').$type<Json>().notNull().default({}),
   createdAt: at('created_at').notNull().defaultNow(),
 })
+
+export const sampleItemStatuses = ['pending', 'succeeded', 'skipped', 'failed'] as const
 
 export const sampleItems = pgTable(
   'sample_items',
@@ -75,12 +81,15 @@ export const sampleItems = pgTable(
       .notNull()
       .references(() => samples.id, { onDelete: 'cascade' }),
     itemId: text('item_id').notNull(),
+    /** Version of the input when the item was chosen. */
     version: text('version').notNull(),
-    status: text('status', { enum: ['succeeded', 'skipped', 'failed'] }).notNull(),
+    status: text('status', { enum: sampleItemStatuses }).notNull(),
+    /** A pending item is being worked on until then; whoever does may have died. */
+    leaseUntil: at('lease_until'),
     /** What the model was asked, in order. */
-    input: jsonb('input').$type<Json[]>().notNull(),
+    input: jsonb('input').$type<{ instructions: string; prompt: string }[]>().notNull(),
     output: jsonb('output').$type<Json>(),
-    error: jsonb('error').$type<{ name: string; message: string }>(),
+    error: jsonb('error').$type<{ name: string; message: string; step: string }>(),
     model: text('model'),
     inputTokens: integer('input_tokens').notNull(),
     outputTokens: integer('output_tokens').notNull(),

@@ -1,6 +1,6 @@
 import { invalid } from '../errors.ts'
 import type { Budget, Canary, Tolerate, Workflow } from '../workflows/contract.ts'
-import { dollars } from './dollars.ts'
+import { dollars, type Prices } from './dollars.ts'
 import type { Bounds } from './ledger/open-batch.ts'
 import type { Services } from './services.ts'
 import { flowControl } from './trigger.ts'
@@ -35,7 +35,8 @@ export function boundsOf(services: Services, workflow: Workflow, asked: AskedBou
   }
 }
 
-const pricesOf = ({ env }: Services) => ({
+/** What tokens cost now; null without a price. */
+export const pricesOf = ({ env }: Services): Prices => ({
   inputUsdPerMillion: env.AI_INPUT_USD_PER_MILLION ?? null,
   outputUsdPerMillion: env.AI_OUTPUT_USD_PER_MILLION ?? null,
 })

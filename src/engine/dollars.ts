@@ -1,7 +1,10 @@
+/** Dollars for a million tokens; null: not configured. */
+export type Prices = { inputUsdPerMillion: number | null; outputUsdPerMillion: number | null }
+
 /** What tokens cost in dollars; null when no prices are known. */
 export function dollars(
   tokens: { inputTokens: number; outputTokens: number },
-  prices: { inputUsdPerMillion: number | null; outputUsdPerMillion: number | null },
+  prices: Prices,
 ): number | null {
   const { inputUsdPerMillion, outputUsdPerMillion } = prices
   if (inputUsdPerMillion === null || outputUsdPerMillion === null) return null

@@ -1,10 +1,19 @@
+import { QstashError } from '@upstash/qstash'
+import { z } from 'zod'
 import { describeError } from '../errors.ts'
 import type { Workflow } from '../workflows/contract.ts'
+import { logHeal } from './ledger/log-heal.ts'
 import { layerKey } from './names.ts'
 import type { Services } from './services.ts'
 
 /** Deliveries of layer 3 at once, and deliveries of it that start a second. */
 export type Pace = { parallelism: number; rate: number }
+
+/** The pace of a batch, which is slower than its own while the model asks for less. */
+export const paceOf = (batch: Pace & { throttledRate: number | null }): Pace => ({
+  parallelism: batch.parallelism,
+  rate: batch.throttledRate ?? batch.rate,
+})
 
 /**
  * Pins the pace of a workflow's items at QStash, where it holds also for the runs that wait there already. The pin
@@ -27,4 +36,43 @@ export async function tryToPinPace(services: Services, workflow: Workflow, pace:
   } catch (error) {
     console.error(`[${workflow.name}:pace] ${JSON.stringify({ ...pace, ...describeError(error) })}`)
   }
+}
+
+const pinned = z.object({
+  parallelismMax: z.number().default(0),
+  rateMax: z.number().default(0),
+  ratePeriod: z.number().default(0),
+  isPinnedParallelism: z.boolean().default(false),
+  isPinnedRate: z.boolean().default(false),
+})
+
+/**
+ * Pins the pace of a running batch again when QStash has another one, and logs that. A key that QStash does not know
+ * has nothing to be paced.
+ *
+ * @throws Error when QStash does not answer.
+ */
+export async function healPace(
+  services: Services,
+  workflow: Workflow,
+  { id, parallelism, rate }: Pace & { id: string },
+): Promise<void> {
+  const key = layerKey(services.env.ENVIRONMENT, workflow, 'execute')
+  let found: z.output<typeof pinned>
+  try {
+    found = pinned.parse(await services.qstash.flowControl.get(key))
+  } catch (error) {
+    if (error instanceof QstashError && error.status === 404) return
+    throw error
+  }
+  const { parallelismMax, rateMax, ratePeriod, isPinnedParallelism, isPinnedRate } = found
+  const isOurs = isPinnedParallelism && isPinnedRate && ratePeriod === 1
+  if (isOurs && parallelismMax === parallelism && rateMax === rate) return
+  await pinPace(services, workflow, { parallelism, rate })
+  await logHeal(services.db, id, {
+    action: 'heal.pace',
+    before: { parallelism: parallelismMax, rate: rateMax },
+    after: { parallelism, rate },
+    reason: null,
+  })
 }

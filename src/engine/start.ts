@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { describeError } from '../errors.ts'
+import { maxInt32 } from '../workflows/bounds.ts'
 import type { Workflow } from '../workflows/contract.ts'
 import { boundsOf } from './bounds-of-start.ts'
 import { failBatch } from './ledger/begin-batch.ts'
 import { rounds } from './ledger/changes.ts'
 import { isKilled } from './ledger/kill-switch.ts'
 import {
+  findStarted,
   openBatch,
   openQueued,
   recordSkipped,
@@ -17,7 +19,7 @@ import type { Services } from './services.ts'
 import { processRun, triggerRuns } from './trigger.ts'
 
 /** How many items a batch may have at most. */
-export const limitSchema = z.int32().min(1)
+export const limitSchema = z.int().min(1).max(maxInt32)
 
 export type Started = Opened | { outcome: 'killed' }
 
@@ -28,7 +30,11 @@ export type Started = Opened | { outcome: 'killed' }
  * @throws Error when QStash cannot be reached; a batch opened by this call has then failed.
  */
 export async function startBatch(services: Services, start: NewBatch): Promise<Started> {
-  if (await isKilled(services.db, start.workflow.name)) return { outcome: 'killed' }
+  const { db } = services
+  if (await isKilled(db, start.workflow.name)) {
+    const found = await findStarted(db, start)
+    return found === undefined ? { outcome: 'killed' } : { outcome: 'found', ...found }
+  }
   const opened = await openBatch(services.db, start)
   await triggerProcess(services, start.workflow, opened.batch, opened.outcome === 'opened')
   return opened
@@ -97,6 +103,21 @@ export async function startScheduled(
 /** Starts the batch that waited for the workflow's active one to end, if there is one. May be repeated. */
 export async function startQueued(services: Services, workflow: Workflow): Promise<void> {
   if (workflow.overlap !== 'queue') return
-  const batch = await openQueued(services.db, workflow.name)
+  const batch = await openQueued(services.db, workflow.name, { action: 'batch.open', graceSeconds: 0 })
   if (batch !== undefined) await triggerProcess(services, workflow, batch, true)
+}
+
+/**
+ * Starts a batch that waits though none has been active for the grace: whoever ended that one died, or the definition
+ * does not queue any more.
+ *
+ * @throws Error when QStash cannot be reached; the batch stays in `starting`, to be triggered again.
+ */
+export async function startLeftQueued(
+  services: Services,
+  workflow: Workflow,
+  graceSeconds: number,
+): Promise<void> {
+  const batch = await openQueued(services.db, workflow.name, { action: 'heal.start', graceSeconds })
+  if (batch !== undefined) await triggerProcess(services, workflow, batch, false)
 }

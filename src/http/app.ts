@@ -1,10 +1,13 @@
-import { Hono } from 'hono'
+import { OpenAPIHono } from '@hono/zod-openapi'
 import type { AppEnv } from '../engine/app-env.ts'
 import { mountWorkflows } from '../engine/layers/mount.ts'
 import type { Services } from '../engine/services.ts'
 import type { Workflow } from '../workflows/contract.ts'
 import { adminRoutes } from './admin/routes.ts'
+import { docsRoutes } from './docs.ts'
+import { healthRoute } from './health.ts'
 import { limitBody } from './limit-body.ts'
+import { serveDocument } from './openapi.ts'
 import { onError, onNotFound } from './respond.ts'
 import { resultRoutes } from './results.ts'
 
@@ -19,18 +22,20 @@ const maxDeliveryBytes = 4 * 1024 * 1024
 export function createApp(
   workflows: readonly Workflow[],
   createServices: (bindings: unknown) => Services,
-): Hono<AppEnv> {
-  const app = new Hono<AppEnv>()
+): OpenAPIHono<AppEnv> {
+  const app = new OpenAPIHono<AppEnv>()
   app.onError(onError)
   app.notFound(onNotFound)
   app.use(async (c, next) => {
     c.set('services', createServices(c.env))
     await next()
   })
-  app.get('/health', (c) => c.json({ status: 'ok', environment: c.var.services.env.ENVIRONMENT }))
+  app.route('/', healthRoute())
   app.use('/api/workflows/*', limitBody(maxDeliveryBytes))
   app.route('/', mountWorkflows(workflows))
   app.route('/', adminRoutes(workflows))
   app.route('/', resultRoutes(workflows))
+  app.route('/', docsRoutes())
+  serveDocument(app)
   return app
 }

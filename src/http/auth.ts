@@ -1,12 +1,14 @@
 import type { MiddlewareHandler } from 'hono'
 import { timingSafeEqual } from 'hono/utils/buffer'
 import { findToken } from '../engine/ledger/tokens.ts'
+import type { AppEnv } from '../engine/app-env.ts'
 import type { Services } from '../engine/services.ts'
 import { HttpError } from '../errors.ts'
-import type { AdminEnv } from './admin/api.ts'
 
 /** Who asks. The holder of ADMIN_TOKEN may also make and revoke the tokens of the others. */
 export type Actor = { name: string; role: 'viewer' | 'operator' | 'admin' }
+
+export type AdminEnv = AppEnv & { Variables: { actor: Actor } }
 
 const ranks = { viewer: 0, operator: 1, admin: 2 }
 

@@ -1,4 +1,5 @@
-import { Hono, type Context } from 'hono'
+import { OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import { isMalformedText } from '../db/client.ts'
 import { isStorable } from '../db/json.ts'
 import type { AppEnv } from '../engine/app-env.ts'
@@ -6,10 +7,11 @@ import { storedAt, storedResult } from '../engine/ledger/results.ts'
 import type { Services } from '../engine/services.ts'
 import { describeError, notFound } from '../errors.ts'
 import type { Json, Reader, Result, Workflow } from '../workflows/contract.ts'
+import { json, problemsOfOne } from './admin/api.ts'
 
 /** One GET route for every workflow whose results are read over HTTP. */
-export function resultRoutes(workflows: readonly Workflow[]): Hono<AppEnv> {
-  const app = new Hono<AppEnv>()
+export function resultRoutes(workflows: readonly Workflow[]): OpenAPIHono<AppEnv> {
+  const app = new OpenAPIHono<AppEnv>()
   for (const workflow of workflows) {
     const { read } = workflow
     if (read === undefined) continue
@@ -19,9 +21,37 @@ export function resultRoutes(workflows: readonly Workflow[]): Hono<AppEnv> {
       if (!isStorable(id)) throw notFound(workflow.entity.one)
       return c.json(await readResult(c.var.services, workflow, read, id, c.executionCtx))
     })
+    app.openAPIRegistry.registerPath({
+      method: 'get',
+      path: read.path.replace(/:(\w+)/, '{$1}'),
+      operationId: `read-${workflow.name}`.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase()),
+      summary: `What ${workflow.name} says for one ${workflow.entity.one}`,
+      description: "The owner's own text, else the generated one, else an empty result.",
+      tags: ['results'],
+      request: { params: z.object({ [parameter]: z.string() }) },
+      responses: {
+        200: json(shapeOf(workflow), 'The result'),
+        404: problemsOfOne[404],
+        503: problemsOfOne[503],
+      },
+    })
   }
   return app
 }
+
+/** Bounds of generated results, which an owner's own text and the empty result need not keep to. */
+const bounds = ['minItems', 'maxItems', 'minLength', 'maxLength', 'minimum', 'maximum', 'pattern'] as const
+
+/** What readers get of a workflow: the shape of its results. */
+const shapeOf = ({ data }: Workflow) =>
+  z.fromJSONSchema(
+    z.toJSONSchema(data, {
+      unrepresentable: 'any',
+      override({ jsonSchema }) {
+        for (const bound of bounds) delete jsonSchema[bound]
+      },
+    }),
+  )
 
 /**
  * The owner's own text, else the generated one, else the empty result. A cached entry is passed over when

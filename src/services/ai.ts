@@ -11,8 +11,15 @@ export type MeteredAi = Ai & { used(): Usage & { model: string | null } }
 /** Answers that say the request itself is wrong: sending it again cannot help. */
 const permanentStatuses = new Set([400, 413, 422])
 
-/** Makes a metered model client for one item's work; it stops when `signal` aborts. */
-export type CreateAi = (signal: AbortSignal) => MeteredAi
+/** What a model was asked. */
+export type ModelRequest = { instructions: string; prompt: string }
+
+/**
+ * Makes a metered model client for one item's work; it stops when `signal` aborts.
+ *
+ * @param onRequest is told of every request before it is made. What it says belongs in no log.
+ */
+export type CreateAi = (signal: AbortSignal, onRequest?: (request: ModelRequest) => void) => MeteredAi
 
 export function createAi(env: Env): CreateAi {
   const model = createOpenAICompatible({
@@ -22,7 +29,7 @@ export function createAi(env: Env): CreateAi {
     supportsStructuredOutputs: env.AI_RESPONSE_FORMAT === 'json_schema',
   })(env.AI_MODEL)
 
-  return (signal) => {
+  return (signal, onRequest) => {
     const used = { inputTokens: 0, outputTokens: 0, model: null as string | null }
     const meter = (usage: LanguageModelUsage | undefined) => {
       used.inputTokens += usage?.inputTokens ?? 0
@@ -32,6 +39,7 @@ export function createAi(env: Env): CreateAi {
     return {
       used: () => ({ ...used }),
       async object({ schema, instructions, prompt, maxOutputTokens = 1000 }) {
+        onRequest?.({ instructions, prompt })
         try {
           const { output, usage } = await generateText({
             model,

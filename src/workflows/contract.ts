@@ -95,7 +95,10 @@ export type Workflow<P = Params, Data extends Json = Json> = Omit<Definition<P, 
 
 const size = z.int().min(1).max(100)
 const wellFormed = z.object({
-  name: z.string().regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, 'is not kebab-case'),
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, 'is not kebab-case')
+    .refine((name) => name !== 'all', 'stands for every workflow'),
   entity: z.object({ one: z.string().regex(/^[a-z]+$/i), many: z.string().regex(/^[a-z]+$/i) }),
   verb: z.string().regex(/^[a-z]+$/),
   pageSize: size,

@@ -1,73 +1,57 @@
 import { beforeEach, describe, expect, inject, test } from 'vitest'
-import { createServices } from '../../src/engine/services.ts'
-import { batches, plans } from '../../src/db/schema.ts'
-import { createApp } from '../../src/http/app.ts'
-import { registry } from '../../src/workflows/registry.ts'
 import { resetEverything, rounds } from '../support/rounds.ts'
-import { addUser } from '../workflows/records.ts'
-import { startedBatch } from './batches.ts'
+import { prepared, send } from './calls.ts'
+import { adminOperations } from './document.ts'
 import { expectError, unauthorized } from './error-shape.ts'
-import { adminRoutes, pathFor } from './routes.ts'
+import { exampleOf } from './examples.ts'
+import { stateOf } from './state.ts'
 
 beforeEach(resetEverything)
 
 const token = inject('bindings').ADMIN_TOKEN ?? ''
-const wrong: [why: string, header: string | undefined][] = [
-  ['no token', undefined],
-  ['an empty header', ''],
-  ['the scheme alone', 'Bearer'],
-  ['an empty token', 'Bearer '],
-  ['another token', `Bearer ${'x'.repeat(token.length)}`],
-  ['a prefix of the token', `Bearer ${token.slice(0, -1)}`],
-  ['a longer token', `Bearer ${token}x`],
-  ['the token in upper case', `Bearer ${token.toUpperCase()}`],
-  ['the token twice', `Bearer ${token} ${token}`],
-  ['the token without a scheme', token],
-  ['another scheme', `Basic ${btoa(`admin:${token}`)}`],
-  ['a scheme that begins alike', `Bearers ${token}`],
-]
+const wrong: Record<string, string> = {
+  'no token': '',
+  'the scheme alone': 'Bearer',
+  'an empty token': 'Bearer ',
+  'another token': `Bearer ${'x'.repeat(token.length)}`,
+  'a prefix of the token': `Bearer ${token.slice(0, -1)}`,
+  'a longer token': `Bearer ${token}x`,
+  'the token in upper case': `Bearer ${token.toUpperCase()}`,
+  'the token twice': `Bearer ${token} ${token}`,
+  'the token without a scheme': token,
+  'another scheme': `Basic ${btoa(`admin:${token}`)}`,
+  'a scheme that begins alike': `Bearers ${token}`,
+}
 
-describe('the admin API', () => {
-  test('is these routes', () => {
-    const mounted = createApp(registry, createServices)
-      .routes.filter(({ method, path }) => method !== 'ALL' && path.startsWith('/api/admin'))
-      .map(({ method, path }) => `${method} ${path}`)
-    expect(mounted.toSorted()).toEqual(adminRoutes.map(({ method, path }) => `${method} ${path}`).toSorted())
+describe.each(adminOperations)('the admin API at $method $path', (operation) => {
+  test('refuses every wrong token, with no effect', async () => {
+    const app = rounds()
+    const example = exampleOf(operation)
+    const call = await prepared(app, example)
+    const before = await stateOf(app.services.db)
+    for (const [why, authorization] of Object.entries(wrong)) {
+      const answer = await send(app, operation, call, { authorization })
+      expectError(answer, unauthorized)
+      expect(answer.response.headers.get('www-authenticate'), why).toBe('Bearer')
+    }
+    expect(await stateOf(app.services.db)).toEqual(before)
+    expect((await send(app, operation, call)).status).toBe(example.status)
   })
 
-  describe.each(adminRoutes)('at $method $path', (route) => {
-    test.for(wrong)('refuses %s, with no effect', async ([, authorization]) => {
-      const app = rounds()
-      const { db } = app.services
-      const { id } = await startedBatch(app)
-      await addUser(db, 'late')
-      const before = await db.select().from(batches)
-
-      // The other workflow has no batch yet.
-      const path = pathFor(route, { name: 'agent-welcome', id })
-      const response = await app.worker(
-        new Request(`https://rounds.test${path}`, {
-          method: route.method,
-          headers: authorization === undefined ? {} : { authorization },
-        }),
-      )
-      expectError({ status: response.status, body: await response.json() }, unauthorized)
-      expect(response.headers.get('www-authenticate')).toBe('Bearer')
-      expect(await db.select().from(batches)).toEqual(before)
-      expect(await db.select().from(plans)).toHaveLength(1)
-    })
-
-    test.for([`Bearer ${token}`, `bearer ${token}`, `Bearer   ${token}`])('lets in "%s"', async (header) => {
-      const app = rounds()
-      const { id } = await startedBatch(app)
-      const path = pathFor(route, { name: 'agent-welcome', id })
-      const answer = await app.call(route.method, path, undefined, { authorization: header })
-      expect([200, 201]).toContain(answer.status)
-    })
+  test.for([`bearer ${token}`, `Bearer   ${token}`])('lets in "%s"', async (authorization) => {
+    const app = rounds()
+    const example = exampleOf(operation)
+    const answer = await send(app, operation, await prepared(app, example), { authorization })
+    expect(answer.status).toBe(example.status)
   })
+})
 
-  test('asks for the token before it says what exists', async () => {
-    const answer = await rounds().call('GET', '/api/admin/no-such-thing', undefined, { authorization: '' })
-    expectError(answer, unauthorized)
-  })
+test('the admin API asks for the token before it says what exists', async () => {
+  const answer = await rounds().call('GET', '/api/admin/no-such-thing', undefined, { authorization: '' })
+  expectError(answer, unauthorized)
+})
+
+test('the admin API refuses a request that has no header at all', async () => {
+  const response = await rounds().worker(new Request('https://rounds.test/api/admin/batches'))
+  expectError({ status: response.status, body: await response.json() }, unauthorized)
 })

@@ -4,13 +4,13 @@ import { createServices } from '../../src/engine/services.ts'
 import { createApp } from '../../src/http/app.ts'
 import { registry } from '../../src/workflows/registry.ts'
 import { expectError, unavailable } from './error-shape.ts'
-import { adminRoutes, pathFor, resultRoutes, workflowRoutes, type Route } from './routes.ts'
+import { describedRoutes, workflowRoutes, type Route } from './routes.ts'
 
 const everyRoute: readonly Route[] = [
-  { method: 'GET', path: '/health' },
-  ...adminRoutes,
+  ...describedRoutes,
   ...workflowRoutes,
-  ...resultRoutes,
+  { method: 'GET', path: '/openapi.json' },
+  { method: 'GET', path: '/docs' },
   { method: 'GET', path: '/no-such-route' },
 ]
 
@@ -58,7 +58,7 @@ const app = createApp(registry, createServices)
 async function ask(route: Route, bindings: Record<string, string | undefined>) {
   const { ADMIN_TOKEN, QSTASH_TOKEN = '' } = inject('bindings')
   const ctx = createExecutionContext()
-  const request = new Request(`https://rounds.test${pathFor(route, {})}`, {
+  const request = new Request(`https://rounds.test${route.path}`, {
     method: route.method,
     headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
   })

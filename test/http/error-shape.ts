@@ -21,6 +21,7 @@ export function expectError({ status, body }: Answer, expected: { status: number
 
 export const invalidRequest = { status: 400, code: 'invalid_request' }
 export const unauthorized = { status: 401, code: 'unauthorized' }
+export const forbidden = { status: 403, code: 'forbidden' }
 export const notFound = { status: 404, code: 'not_found' }
 export const conflict = { status: 409, code: 'conflict' }
 export const unavailable = { status: 503, code: 'unavailable' }

@@ -2,12 +2,13 @@ import { beforeEach, describe, expect, inject, test } from 'vitest'
 import { batches } from '../../src/db/schema.ts'
 import { local, resetEverything, rounds } from '../support/rounds.ts'
 import { addAgent, addUser } from '../workflows/records.ts'
+import { prepared, send } from './calls.ts'
+import { expectDocumented, operations } from './document.ts'
 import { expectError, notFound, unauthorized, unavailable } from './error-shape.ts'
-import { adminRoutes, pathFor, resultRoutes, workflowRoutes } from './routes.ts'
+import { exampleOf, examples, nobody } from './examples.ts'
+import { workflowRoutes } from './routes.ts'
 
 beforeEach(resetEverything)
-
-const unknownId = '01a00000-0000-7000-8000-00000000dead'
 
 describe('what does not exist', () => {
   test.for(['/', '/api', '/api/admin', '/api/admin/workflow', '/api/users/ada', '/favicon.ico'])(
@@ -22,8 +23,8 @@ describe('what does not exist', () => {
     ['DELETE', '/api/admin/batches'],
     ['POST', '/api/admin/workflows'],
     ['GET', '/api/admin/workflows/agent-welcome/batches'],
-    ['GET', `/api/admin/batches/${unknownId}/cancel`],
-    ['PUT', `/api/admin/batches/${unknownId}`],
+    ['GET', `/api/admin/batches/${nobody}/cancel`],
+    ['PUT', `/api/admin/batches/${nobody}`],
     ['POST', '/api/users/ada/welcome-placeholders'],
     ['POST', '/health'],
   ] as const)('is a 404 for %s %s', async ([method, path]) => {
@@ -37,11 +38,14 @@ describe('what does not exist', () => {
     }
   })
 
-  test.for(adminRoutes.filter(({ path }) => path.includes(':id')))(
+  test.for(operations.filter(({ path }) => path.startsWith('/api/admin/batches/{id}')))(
     'is a 404 for an unknown batch at $method $path',
-    async (route) => {
-      const answer = await rounds().call(route.method, pathFor(route, { id: unknownId }))
-      expect(expectError(answer, notFound).message).toBe(`batch ${unknownId} does not exist`)
+    async (operation) => {
+      const app = rounds()
+      const example = examples[operation.operationId]?.refused.find(({ status }) => status === 404)
+      const call = example === undefined ? {} : await prepared(app, example)
+      const answer = await send(app, operation, { ...call, params: { id: nobody } })
+      expect(expectError(answer, notFound).message).toBe(`batch ${nobody} does not exist`)
     },
   )
 
@@ -53,12 +57,14 @@ describe('what does not exist', () => {
 })
 
 describe('a database that is down', () => {
-  const asking = [...adminRoutes.filter(({ path }) => path !== '/api/admin/workflows'), ...resultRoutes]
+  const asking = operations.filter(({ operationId }) => operationId !== 'getHealth')
 
-  test.for(asking)('is a 503 without internals at $method $path', async (route) => {
+  test.for(asking)('is a 503 without internals at $method $path', async (operation) => {
     const app = rounds()
+    const call = await prepared(app, exampleOf(operation))
     await local('neon', 'faults', { down: true })
-    const answer = await app.call(route.method, pathFor(route, {}))
+    const answer = await send(app, operation, call)
+    expectDocumented(operation, answer.response, answer.body)
     const error = expectError(answer, unavailable)
     expect(error).toEqual({ code: 'unavailable', message: expect.any(String) })
     expect(JSON.stringify(answer.body)).not.toMatch(

@@ -108,7 +108,26 @@ describe('a plan', () => {
   })
 })
 
+test('a plan that is asked for with a used Idempotency-Key and other options is a 409', async () => {
+  const app = await planning(20)
+  const ask = (limit: number | null) =>
+    app.call('POST', start, { dryRun: true, limit }, { 'idempotency-key': 'k' })
+  expect((await ask(null)).status).toBe(200)
+  expect((await ask(5)).status).toBe(409)
+})
+
 describe('a start from a plan', () => {
+  test('that is repeated with its Idempotency-Key finds its batch, whatever has become of the population', async () => {
+    const app = await planning(20)
+    const { planId } = await app.plan()
+    const ask = () => app.call('POST', start, { planId }, { 'idempotency-key': 'k' })
+    const first = await ask()
+    await app.deliver()
+    const second = await ask()
+    expect([first.status, second.status]).toEqual([201, 200])
+    expect(second.body).toMatchObject({ id: batchSchema.parse(first.body).id, status: 'completed' })
+  })
+
   test('does what was planned, with its options', async () => {
     const app = await planning(20)
     const { planId } = await app.plan({ limit: 7, force: true, params: { tag: 'x' } })

@@ -10,11 +10,12 @@ const partOf = (path: string) => path.split('/')[0] ?? path
 /** What each part may import, besides itself. */
 const allowed: Record<string, readonly string[]> = {
   'errors.ts': [],
+  'digest.ts': [],
   'env.ts': ['errors.ts'],
   db: ['errors.ts'],
   workflows: ['db', 'errors.ts'],
   services: ['workflows', 'env.ts', 'errors.ts'],
-  engine: ['services', 'workflows', 'db', 'env.ts', 'errors.ts'],
+  engine: ['digest.ts', 'services', 'workflows', 'db', 'env.ts', 'errors.ts'],
   http: ['engine', 'services', 'workflows', 'db', 'env.ts', 'errors.ts'],
   'cron.ts': ['engine', 'services', 'workflows', 'db', 'env.ts', 'errors.ts'],
   'index.ts': ['http', 'cron.ts', 'engine', 'workflows'],

@@ -42,6 +42,38 @@ describe('the migrations', () => {
   })
 })
 
+test('what a database of the first version holds is carried over', async () => {
+  const client = new PGlite()
+  const [first, ...later] = journal.entries.map(({ tag }) => readFileSync(join(folder, `${tag}.sql`), 'utf8'))
+  await client.exec(first ?? '')
+  await client.exec(`
+    insert into plans (id, key, workflow, params, force, total_eligible, already_processed, held, to_process, sample)
+    values ('01a00000-0000-7000-8000-000000000001', 'k', 'toy', '{}', false, 3, 0, 0, 3, '[]');
+    insert into batches (id, workflow, scope, status, reason, start_key, started_by, params, force, max_outstanding,
+      recorded, succeeded, failed)
+    values ('01a00000-0000-7000-8000-000000000002', 'toy', '', 'paused', null, 's', 'api', '{}', false, 1000, 3, 1, 1);
+    insert into batch_items (batch_id, item_id, workflow, scope, page, version, status, error, input_tokens)
+    select '01a00000-0000-7000-8000-000000000002', id, 'toy', '', 1, '1', status, error::jsonb, 10
+    from (values ('a', 'succeeded', null), ('b', 'failed', '{"name":"Error","message":"no"}'), ('c', 'running', null))
+      i (id, status, error)`)
+  for (const migration of later) await client.exec(migration)
+  const { rows } = await client.query(`
+    select b.running, b.input_tokens, b.paused_by, b.parallelism, i.error, i.fingerprint, p.assumptions->>'source' as source
+    from batches b join batch_items i on i.batch_id = b.id and i.item_id = 'b' join plans p on true`)
+  await client.close()
+  expect(rows).toEqual([
+    {
+      running: 1,
+      input_tokens: 30,
+      paused_by: 'operator',
+      parallelism: 10,
+      error: { name: 'Error', message: 'no', step: 'run' },
+      fingerprint: expect.stringMatching(/^[0-9a-f]{12}$/),
+      source: 'unknown',
+    },
+  ])
+})
+
 /** Every column, index and constraint of the schema `public`, one a line. */
 async function describeDatabase(client: PGlite): Promise<string[]> {
   const { rows } = await client.query<{ line: string }>(`

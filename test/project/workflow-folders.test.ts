@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { unstable_readConfig as readConfig } from 'wrangler'
 import { layerPath } from '../../src/engine/names.ts'
+import { reconcileCron } from '../../src/engine/reconcile.ts'
 import { layerNames } from '../../src/workflows/contract.ts'
 import { registry } from '../../src/workflows/registry.ts'
 import { root } from './source.ts'
@@ -36,9 +37,9 @@ describe('the workflows', () => {
     for (const all of [names, routes, reads]) expect(new Set(all).size).toBe(all.length)
   })
 
-  test('are started by the cron triggers of the deployment, one for each schedule', () => {
+  test('are started by the cron triggers of the deployment, one for each schedule and one that reconciles', () => {
     const { triggers } = readConfig({ config: join(root, 'wrangler.jsonc') })
     const schedules = registry.flatMap(({ schedule }) => (schedule === null ? [] : [schedule]))
-    expect(triggers.crons?.toSorted()).toEqual([...new Set(schedules)].toSorted())
+    expect(triggers.crons?.toSorted()).toEqual([...new Set([...schedules, reconcileCron])].toSorted())
   })
 })

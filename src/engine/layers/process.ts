@@ -12,7 +12,7 @@ import { findBatch, type BatchWithPlan } from '../ledger/read-batches.ts'
 import { layerLog } from '../log.ts'
 import type { Services } from '../services.ts'
 import { boundsOf } from '../bounds-of-start.ts'
-import { pinPace } from '../pace.ts'
+import { paceOf, pinPace } from '../pace.ts'
 import { limitSchema, startOrRecord, startQueued } from '../start.ts'
 import { pageRun, triggerRuns } from '../trigger.ts'
 import type { Layer } from './layer.ts'
@@ -94,7 +94,7 @@ async function begin(services: Services, workflow: Workflow, batchId: string) {
   const found = await batchOf(services, workflow, batchId)
   if (found.status === 'starting') {
     await waitForPredecessor(services, workflow, batchId)
-    await pinPace(services, workflow, found)
+    await pinPace(services, workflow, paceOf(found))
     await beginBatch(db, batchId, await planBatch(services, `batch:${batchId}`, { ...found, workflow }))
   }
   const { status, pages, attempt, plan } = await batchOf(services, workflow, batchId)

@@ -1,7 +1,7 @@
 import ms from 'ms'
 import { PermanentError, RetryLaterError } from '../../errors.ts'
 import type { MeteredAi } from '../../services/ai.ts'
-import type { Json, Params, Workflow } from '../../workflows/contract.ts'
+import type { Json, Params, Usage, Workflow } from '../../workflows/contract.ts'
 import { doWork } from '../do-work.ts'
 import { itemError } from '../item-error.ts'
 import type { Prepared } from '../ledger/claim.ts'
@@ -44,7 +44,7 @@ export async function workOnItem(
   const ai = services.createAi(item.signal)
   const begun = Date.now()
   const { outcome, error } = await tryWork(services, workflow, item, ai)
-  const { model, ...usage } = ai.used()
+  const { model: _, ...usage } = ai.used()
   const spent = { ...usage, workMs: Date.now() - begun }
   const ended = await saveItem(services.db, { ...item, pageSize: workflow.pageSize }, outcome, spent)
   if (ended === undefined) return { success: false, itemId, message: 'the claim was lost before the save' }
@@ -54,7 +54,7 @@ export async function workOnItem(
   if (outcome.status === 'queued') {
     return await givenBack(services, workflow, item, outcome, ended, error)
   }
-  const made = storedAs(outcome, item, ended, { model, usage })
+  const made = storedAs(outcome, item, ended, usage)
   await passOn(services, workflow, item, { ...ended, made })
   return { success: outcome.status === 'succeeded', itemId, status: outcome.status, ...problem(outcome) }
 }
@@ -141,8 +141,9 @@ function storedAs(
   outcome: Outcome,
   { version, scope }: ClaimedItem,
   { generatedAt, expiresAt }: Ended,
-  by: Pick<Made['result'], 'model' | 'usage'>,
+  usage: Usage,
 ): Made | null {
   if (outcome.status !== 'succeeded' || generatedAt === null) return null
-  return { scope, result: { ...by, version, data: outcome.data, generatedAt, expiresAt } }
+  const { data, model } = outcome
+  return { scope, result: { version, data, model, usage, generatedAt, expiresAt } }
 }

@@ -66,16 +66,20 @@ export async function claimItem(
       for no key update of i
     ),
     gate as (
-      select item.*,
+      select item.*, case when s.item_id is not null then jsonb_build_object('data', s.output, 'model', s.model) end
+        as prepared,
         case
           when item.status not in ('queued', 'running') then 'finished'
           when item.status = 'running' and item.lease_until > now() then 'busy'
           when item.attempt <> ${attempt} then 'superseded'
           when batch.status <> 'running' or ${killed(batch)} then 'closed'
-          when ${overBudget(batch, sql`(batch.running + (item.status = 'queued')::int)`)} then 'spent'
+          when s.item_id is null and ${overBudget(batch, sql`(batch.running + (item.status = 'queued')::int)`)}
+            then 'spent'
           else 'claimed'
         end as outcome
       from batch join item on true
+      left join sample_items s on s.sample_id = batch.sample_id and s.item_id = item.item_id
+        and s.version = item.version and s.status = 'succeeded'
     ),
     claimed as (
       update batch_items i set
@@ -100,10 +104,8 @@ export async function claimItem(
       g.outcome, batch.status as "batchStatus", batch.params, batch.scope, batch.attempt as "batchAttempt", batch.pages,
       batch.status = 'running' and ${morePages(batch)} and not batch.awaiting_room as paginating,
       g.status as "itemStatus", g.version, g.attempt, extract(epoch from g.lease_until - now()) as "leaseSeconds",
-      case when s.item_id is not null then jsonb_build_object('data', s.output, 'model', s.model) end as prepared
-    from gate g join batch on true
-    left join sample_items s on s.sample_id = batch.sample_id and s.item_id = g.item_id
-      and s.version = g.version and s.status = 'succeeded'`
+      g.prepared
+    from gate g join batch on true`
   const [found] = await queryRows(db, statement, row)
   return found === undefined ? { outcome: 'unknown' } : judge(found, lease.token)
 }

@@ -26,6 +26,11 @@ export type Due = z.output<typeof row>
 export const inChunk = ({ ids }: Chunk): SQL =>
   sql`i.item_id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))`
 
+/** Condition on `batch_items i`: one of these, still at that attempt. */
+export const atAttempt = (items: readonly DueItem[]): SQL =>
+  sql`(i.item_id, i.attempt) in (
+    select id, attempt from jsonb_to_recordset(${JSON.stringify(items)}::jsonb) as seen(id text, attempt int))`
+
 /** What is due of a page that was recorded before. Undefined: the workflow has no such batch. */
 export const duePage = (db: Db, workflow: Workflow, batchId: string, page: number) =>
   due(

@@ -95,7 +95,7 @@ async function endItem(
     workMs: workMs ?? 0,
     fingerprint: failed ? fingerprint : null,
     message: failed ? (error.message ?? null) : null,
-    counts: spent !== null && !newRun,
+    counts: !newRun && (spent !== null || outcome.status === 'failed'),
     throttled: newRun,
   }
   const statement = sql`

@@ -1,9 +1,9 @@
-import { and, eq, inArray, sql } from 'drizzle-orm'
+import { and, eq, inArray, lte, sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../../db/client.ts'
 import { batches } from '../../db/schema.ts'
 import type { Json, Params, Workflow } from '../../workflows/contract.ts'
-import type { By } from './changes.ts'
+import { logChange, rounds, type By } from './changes.ts'
 
 export type Batch = typeof batches.$inferSelect
 
@@ -74,8 +74,17 @@ async function insertBatch(db: Db, start: NewBatch, status: Status): Promise<Bat
   return batch
 }
 
-const sameOptions = ({ options }: NewBatch) =>
+const sameOptions = ({ options }: Pick<NewBatch, 'options'>) =>
   sql<boolean>`${batches.options} = ${JSON.stringify(options)}::jsonb`
+
+/** The batch that an earlier start with this key opened. */
+export async function findStarted(db: Db, start: Pick<NewBatch, 'startKey' | 'options'>) {
+  const [found] = await db
+    .select({ batch: batches, sameOptions: sameOptions(start) })
+    .from(batches)
+    .where(eq(batches.startKey, start.startKey))
+  return found
+}
 
 /** Opens a batch, unless the key was used or a batch of the workflow is active (waits, if this one is to wait). */
 export async function openBatch(
@@ -87,10 +96,7 @@ export async function openBatch(
   for (let round = 0; round < 3; round += 1) {
     const opened = await insertBatch(db, start, status)
     if (opened !== undefined) return { outcome: 'opened', batch: opened }
-    const [found] = await db
-      .select({ batch: batches, sameOptions: sameOptions(start) })
-      .from(batches)
-      .where(eq(batches.startKey, start.startKey))
+    const found = await findStarted(db, start)
     if (found !== undefined) return { outcome: 'found', ...found }
     const [active] = await db
       .select()
@@ -106,19 +112,41 @@ export async function recordSkipped(db: Db, start: NewBatch): Promise<void> {
   await insertBatch(db, start, 'skipped')
 }
 
-/** Lets the batch that waits for the workflow's active one begin. Undefined: none waits, or one is active. */
-export async function openQueued(db: Db, workflow: string): Promise<Batch | undefined> {
-  const [opened] = await db
+/**
+ * Lets the batch that waits for the workflow's active one begin. Undefined: none waits, or one is active, or was within
+ * the grace.
+ */
+export async function openQueued(
+  db: Db,
+  workflow: string,
+  { action, graceSeconds }: { action: 'batch.open' | 'heal.start'; graceSeconds: number },
+): Promise<Batch | undefined> {
+  const calm = sql`now() - make_interval(secs => ${graceSeconds})`
+  const open = db
     .update(batches)
     .set({ status: 'starting' })
     .where(
       and(
         eq(batches.workflow, workflow),
         eq(batches.status, 'queued'),
+        lte(batches.createdAt, calm),
         sql`not exists (
-          select 1 from batches a where a.workflow = ${workflow} and a.status in ('starting', 'running', 'paused'))`,
+          select 1 from batches a where a.workflow = ${workflow}
+            and (a.status in ('starting', 'running', 'paused') or a.ended_at > ${calm}))`,
       ),
     )
     .returning()
+  const log = logChange(
+    rounds,
+    {
+      action: sql`${action}`,
+      workflow: sql`b.workflow`,
+      batchId: sql`b.id`,
+      before: sql`jsonb_build_object('status', 'queued')`,
+      after: sql`jsonb_build_object('status', b.status, 'attempt', b.attempt)`,
+    },
+    sql`batches b where b.workflow = ${workflow} and b.status = 'starting' and b.xmin = pg_current_xact_id()::xid`,
+  )
+  const [[opened]] = await db.batch([open, db.execute(log)])
   return opened
 }

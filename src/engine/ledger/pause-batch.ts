@@ -7,7 +7,10 @@ import { inChunk, type Chunk } from './due-items.ts'
 const b = sql.raw('b')
 const was = sql.raw('was')
 
-/** Closes the gate: what has started finishes, nothing else starts. False: the batch was not running. */
+/**
+ * Closes the gate: what has started finishes, nothing else starts. An operator's pause also takes the place of another,
+ * so that a larger budget does not open the gate again. False: the batch was neither running nor paused by another.
+ */
 export async function pauseBatch(
   db: Db,
   batchId: string,
@@ -15,9 +18,13 @@ export async function pauseBatch(
   by: By,
 ): Promise<boolean> {
   const { rows } = await db.execute(sql`
-    with was as (select * from batches where id = ${batchId}::uuid and status = 'running' for no key update),
+    with was as (select * from batches where id = ${batchId}::uuid and (
+        status = 'running' or (status = 'paused' and ${pausedBy} = 'operator' and paused_by <> 'operator'))
+      for no key update
+    ),
     paused as (
-      update batches b set status = 'paused', paused_by = ${pausedBy}, reason = ${by.reason}
+      update batches b set
+        status = 'paused', paused_by = ${pausedBy}, reason = coalesce(${by.reason}, b.reason)
       from was where b.id = was.id returning b.*
     )
     ${logBatchChange(by, sql`'batch.pause'`, was, b, sql`paused b join was on true`)}

@@ -15,6 +15,8 @@ const planRow = z.object({
   toProcess: z.int(),
   sample: z.array(z.string()),
   hash: z.string(),
+  /** False: the key was used for other options, and the plan is theirs. */
+  sameOptions: z.boolean(),
 })
 export type Plan = z.output<typeof planRow>
 
@@ -63,6 +65,8 @@ export async function makePlan(
     on conflict (key) do update set key = excluded.key
     returning
       id, total_eligible as "totalEligible", already_processed as "alreadyProcessed", held,
-      to_process as "toProcess", sample, hash`
+      to_process as "toProcess", sample, hash,
+      params = ${JSON.stringify(params)}::jsonb and force = ${force} and item_limit is not distinct from ${limit}::int
+        as "sameOptions"`
   return queryOne(db, statement, planRow)
 }

@@ -20,9 +20,12 @@ const selectBatches = (db: Db) =>
 
 export type BatchWithPlan = Awaited<ReturnType<typeof selectBatches>>[number]
 
+/** Query of one batch with its plan. */
+export const batchById = (db: Db, id: string) => selectBatches(db).where(eq(batches.id, id))
+
 /** One batch with its plan, or undefined. */
 export async function findBatch(db: Db, id: string): Promise<BatchWithPlan | undefined> {
-  const [batch] = await selectBatches(db).where(eq(batches.id, id))
+  const [batch] = await batchById(db, id)
   return batch
 }
 

@@ -29,8 +29,8 @@ export const listChanges = (
     .orderBy(desc(changes.id))
     .limit(filter.count)
 
-/** Changes of a batch after an id, in the order in which they were made. */
-export const changesAfter = (db: Db, batchId: string, id: number, count: number): Promise<Change[]> =>
+/** Query of a batch's changes after an id, in the order in which they were made. */
+export const changesAfter = (db: Db, batchId: string, id: number, count: number) =>
   db
     .select()
     .from(changes)

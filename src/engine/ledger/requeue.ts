@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { morePages } from './bounds.ts'
+import { logHealedItems } from './log-heal.ts'
 import type { NextPage } from './settle.ts'
 
 const row = z.object({ attempt: z.int(), page: z.int().nullable(), items: z.array(z.string()) })
@@ -11,8 +12,12 @@ const row = z.object({ attempt: z.int(), page: z.int().nullable(), items: z.arra
  * to trigger: the first with such items, else, if `nextPage`, the next one to read.
  *
  * @param wanted.which condition on `batch_items i`.
+ * @param wanted.heals each item is logged as healed.
  */
-export const requeue = (batchId: string, wanted: { which: SQL; nextPage: boolean }): SQL => sql`
+export const requeue = (
+  batchId: string,
+  wanted: { which: SQL; nextPage: boolean; heals: boolean },
+): SQL => sql`
   with batch as (
     select * from batches where id = ${batchId}::uuid and status = 'running' and xmin = pg_current_xact_id()::xid
   ),
@@ -25,12 +30,15 @@ export const requeue = (batchId: string, wanted: { which: SQL; nextPage: boolean
       status = 'queued', token = null, lease_until = null, attempt = i.attempt + 1, error = null, fingerprint = null,
       queued_at = now()
     from item where i.batch_id = ${batchId}::uuid and i.item_id = item.item_id
-    returning i.item_id, i.page, item.status as was
+    returning i.batch_id, i.workflow, i.item_id, i.page, i.attempt, item.status as was
   ),
   counted as (
     update batches b set running = b.running - n
     from (select (count(*) filter (where was = 'running'))::int as n from requeued) stopped
     where b.id = ${batchId}::uuid and n > 0
+  ),
+  logged as (
+    ${logHealedItems('heal.item', sql`requeued where ${wanted.heals}::boolean`)}
   )
   select batch.attempt, to_jsonb(array(select item_id from requeued)) as items,
     coalesce((select min(page) from requeued),

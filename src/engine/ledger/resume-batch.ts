@@ -11,8 +11,11 @@ const b = sql.raw('b')
 export type Resumed =
   /** The page must be triggered; null: nothing is left to trigger. */
   | { outcome: 'resumed'; nextPage: NextPage | null }
-  /** The kill switch is on, the budget has no room for an item, or the batch is neither paused nor running. */
-  | { outcome: 'killed' | 'over_budget' | 'inactive' }
+  /**
+   * It was resumed with this key before, the kill switch is on, the budget has no room for an item, or the batch is
+   * neither paused nor running.
+   */
+  | { outcome: 'repeated' | 'killed' | 'over_budget' | 'inactive' }
 
 /**
  * Opens the gate, also of a batch that is running but whose runs may be lost. Every item that is queued, or whose
@@ -26,6 +29,7 @@ export async function resumeBatch(db: Db, batchId: string, by: By): Promise<Resu
     with was as (select * from batches where id = ${batchId}::uuid for no key update),
     judged as (
       select was.id, case
+          when exists (select 1 from changes where key = ${by.key ?? null}::text) then 'repeated'
           when was.status not in ('paused', 'running') then 'inactive'
           when ${killed(sql.raw('was'))} then 'killed'
           when ${overBudget(sql.raw('was'), sql`(was.running + 1)`)} then 'over_budget'
@@ -46,9 +50,10 @@ export async function resumeBatch(db: Db, batchId: string, by: By): Promise<Resu
       ${logBatchChange(by, sql`'batch.resume'`, sql.raw('was'), b, sql`opened b join was on true`)}
     )
     select outcome from judged`
-  const [[opened], [next]] = await transact(db, open, requeue(batchId, { which: sql`true`, nextPage: true }))
+  const everything = requeue(batchId, { which: sql`true`, nextPage: true, heals: false })
+  const [[opened], [next]] = await transact(db, open, everything)
   const { outcome } = z
-    .object({ outcome: z.enum(['resumed', 'killed', 'over_budget', 'inactive']) })
+    .object({ outcome: z.enum(['resumed', 'repeated', 'killed', 'over_budget', 'inactive']) })
     .catch({ outcome: 'inactive' })
     .parse(opened)
   if (outcome !== 'resumed') return { outcome }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { transact, type Db } from '../../db/client.ts'
 import { killed, morePages } from './bounds.ts'
 import { logChange, type By } from './changes.ts'
+import { unfinished } from './needs-work.ts'
 import type { NextPage } from './settle.ts'
 
 /** Which failed items to try again. */
@@ -67,8 +68,11 @@ const judge = (batchId: string, asked: Asked, { key }: By): SQL => sql`
         when e.after is not null then 'retried'
         when b.status not in ('running', 'paused', 'completed') then 'ended'
         when ${killed(sql.raw('b'))} then 'killed'
-        when b.status = 'completed' and exists (
+        when b.status = 'completed' and (exists (
           select 1 from batches a where a.workflow = b.workflow and a.status in ('starting', 'running', 'paused'))
+          or exists (
+          select 1 from batch_items h where h.workflow = b.workflow and h.status in ${unfinished}
+            and h.status = 'running' and h.lease_until > now()))
           then 'busy'
         else 'retried'
       end as outcome

@@ -1,5 +1,6 @@
 import { asc, eq, sql } from 'drizzle-orm'
-import type { Db } from '../../db/client.ts'
+import { z } from 'zod'
+import { queryRows, type Db } from '../../db/client.ts'
 import { tokens } from '../../db/schema.ts'
 import { sha256 } from '../../digest.ts'
 import type { By } from './changes.ts'
@@ -28,15 +29,18 @@ export async function createToken(
 ): Promise<{ token: string; createdAt: Date } | undefined> {
   const random = crypto.getRandomValues(new Uint8Array(32))
   const token = `rounds_${Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
-  const { rows } = await db.execute(sql`
+  const create = sql`
     with created as (
       insert into tokens (name, role, hash) values (${name}, ${role}, ${await sha256(token)})
       on conflict do nothing returning *
+    ),
+    logged as (
+      insert into changes (actor, action, reason, after)
+      select ${by.actor}, 'token.create', ${by.reason}, jsonb_build_object('name', name, 'role', role) from created
     )
-    insert into changes (actor, action, reason, after)
-    select ${by.actor}, 'token.create', ${by.reason}, jsonb_build_object('name', name, 'role', role) from created
-    returning id`)
-  return rows.length > 0 ? { token, createdAt: new Date() } : undefined
+    select created_at::text as "createdAt" from created`
+  const [created] = await queryRows(db, create, z.object({ createdAt: z.string() }))
+  return created === undefined ? undefined : { token, createdAt: new Date(created.createdAt) }
 }
 
 /** False: there is no token of this name. */

@@ -1,11 +1,8 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
-import type { AppEnv } from '../../engine/app-env.ts'
 import type { Workflow } from '../../workflows/contract.ts'
 import { notFound } from '../../errors.ts'
 import { unfit } from '../respond.ts'
-import type { Actor } from '../auth.ts'
-
-export type AdminEnv = AppEnv & { Variables: { actor: Actor } }
+import type { AdminEnv } from '../auth.ts'
 
 /** An app whose routes are described and validated by the same schemas. */
 export const createApi = () =>
@@ -68,9 +65,13 @@ export function workflowNamed(workflows: readonly Workflow[], name: string): Wor
   return workflow
 }
 
-/** A body that every JSON request has; an empty one is `{}`. */
+/** A JSON body. `jsonOnly` makes `{}` of an absent one, so that it is required of the validator alone. */
 export const body = <Schema extends z.ZodType>(schema: Schema) => ({
-  body: { content: { 'application/json': { schema } }, required: true },
+  body: {
+    content: { 'application/json': { schema } },
+    required: true,
+    description: 'An absent or empty body is taken for `{}`.',
+  },
 })
 
 /** Why somebody changes something; it is logged with the change. */
@@ -88,6 +89,14 @@ export const idempotencyHeader = z.object({
     .optional()
     .openapi({ description: 'The same key does the same thing once, however often it is sent.' }),
 })
+
+/** Any JSON value. Its types are named, because a recursive schema without a name cannot be described. */
+export const anyJson = z
+  .json()
+  .openapi({ type: ['object', 'array', 'string', 'number', 'boolean', 'null'], description: 'Any JSON' })
+
+/** For answers. `nullable()` would make every use of a named schema nullable in the document, or none. */
+export const orNull = <Schema extends z.ZodType>(schema: Schema) => z.union([schema, z.null()])
 
 /** A page of a list: `nextCursor` is null on the last one. */
 export const listOf = <Schema extends z.ZodType>(schema: Schema) =>

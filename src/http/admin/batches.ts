@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { batchStatuses, itemStatuses } from '../../db/schema.ts'
+import { batchNow } from '../../engine/ledger/progress.ts'
 import { findBatch, listBatches, type BatchWithPlan } from '../../engine/ledger/read-batches.ts'
 import { listItems } from '../../engine/ledger/read-items.ts'
 import type { Services } from '../../engine/services.ts'
@@ -17,10 +18,12 @@ import {
 } from './api.ts'
 import { batchResource, batchSchema } from './resources/batch.ts'
 import { itemResource, itemSchema } from './resources/item.ts'
+import { batchWithProgress, batchWithProgressSchema } from './resources/progress.ts'
 
 const list = createRoute({
   method: 'get',
   path: '/batches',
+  operationId: 'listBatches',
   summary: 'Batches, latest first',
   tags: ['batches'],
   security,
@@ -38,16 +41,18 @@ const list = createRoute({
 const get = createRoute({
   method: 'get',
   path: '/batches/{id}',
-  summary: 'One batch',
+  operationId: 'getBatch',
+  summary: 'One batch, and how far it is',
   tags: ['batches'],
   security,
   request: { params: batchPath },
-  responses: { 200: json(batchSchema, 'The batch'), ...problemsOfOne },
+  responses: { 200: json(batchWithProgressSchema, 'The batch'), ...problemsOfOne },
 })
 
 const items = createRoute({
   method: 'get',
   path: '/batches/{id}/items',
+  operationId: 'listItems',
   summary: 'Items of a batch, by id',
   tags: ['batches'],
   security,
@@ -81,7 +86,9 @@ export const batchRoutes = () =>
     })
     .openapi(get, async (c) => {
       const { id } = c.req.valid('param')
-      return c.json(batchResource(await batchOf(c.var.services, id)), 200)
+      const found = await batchNow(c.var.services.db, id)
+      if (found === undefined) throw notFound(`batch ${id}`)
+      return c.json(batchWithProgress(found), 200)
     })
     .openapi(items, async (c) => {
       const { id } = c.req.valid('param')

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { listChanges, type Change } from '../../engine/ledger/read-changes.ts'
-import { createApi, json, limitQuery, listOf, page, problems, security } from './api.ts'
+import { anyJson, createApi, json, limitQuery, listOf, page, problems, security } from './api.ts'
 
 export const changeSchema = z
   .object({
@@ -11,12 +11,12 @@ export const changeSchema = z
     workflow: z.string().nullable(),
     batchId: z.uuid().nullable(),
     reason: z.string().nullable(),
-    before: z.json().nullable(),
-    after: z.json().nullable(),
+    before: anyJson,
+    after: anyJson,
   })
   .openapi('Change')
 
-export const changeResource = (change: Change): z.output<typeof changeSchema> => ({
+export const changeResource = (change: Omit<Change, 'key'>): z.output<typeof changeSchema> => ({
   id: change.id,
   at: change.at.toISOString(),
   actor: change.actor,
@@ -31,6 +31,7 @@ export const changeResource = (change: Change): z.output<typeof changeSchema> =>
 const list = createRoute({
   method: 'get',
   path: '/changes',
+  operationId: 'listChanges',
   summary: 'Who changed what, when and why: latest first',
   tags: ['changes'],
   security,

@@ -5,12 +5,21 @@ import { changeLimits } from '../../engine/ledger/change-limits.ts'
 import type { By } from '../../engine/ledger/changes.ts'
 import { pauseBatch } from '../../engine/ledger/pause-batch.ts'
 import { findBatch, type BatchWithPlan } from '../../engine/ledger/read-batches.ts'
-import { pinPace } from '../../engine/pace.ts'
+import { paceOf, pinPace } from '../../engine/pace.ts'
 import { goOn, resume } from '../../engine/resume.ts'
 import type { Services } from '../../engine/services.ts'
 import { conflict } from '../../errors.ts'
 import type { Workflow } from '../../workflows/contract.ts'
-import { batchPath, body, createApi, json, problemsOfChange, reasonBody, security } from './api.ts'
+import {
+  batchPath,
+  body,
+  createApi,
+  idempotencyHeader,
+  json,
+  problemsOfChange,
+  reasonBody,
+  security,
+} from './api.ts'
 import { batchOf } from './batches.ts'
 import { batchResource, batchSchema } from './resources/batch.ts'
 import { limitsBody } from './start-request.ts'
@@ -19,6 +28,7 @@ const action = <Name extends string>(name: Name, summary: string) =>
   createRoute({
     method: 'post',
     path: `/batches/{id}/${name}`,
+    operationId: `${name}Batch`,
     summary,
     description: 'Answers 200 also when it was so already, 409 when its status does not allow it.',
     tags: ['batches'],
@@ -28,12 +38,16 @@ const action = <Name extends string>(name: Name, summary: string) =>
   })
 
 const pauseRoute = action('pause', 'Pause: what has started finishes, nothing else starts')
-const resumeRoute = action('resume', 'Go on, or mend: whatever is left gets a new run')
+const resumeRoute = createRoute({
+  ...action('resume', 'Go on, or mend: whatever is left gets a new run'),
+  request: { params: batchPath, headers: idempotencyHeader, ...body(reasonBody) },
+})
 const cancelRoute = action('cancel', 'End it: what has started finishes, all else is cancelled')
 
 const limitsRoute = createRoute({
   method: 'patch',
   path: '/batches/{id}',
+  operationId: 'changeLimits',
   summary: 'Change the limits of a batch that has not ended',
   description: 'A batch that its budget paused goes on when the new one has room.',
   tags: ['batches'],
@@ -54,7 +68,12 @@ export const controlRoutes = (workflows: readonly Workflow[]) =>
     .openapi(resumeRoute, async (c) => {
       const { services } = c.var
       const batch = await batchOf(services, c.req.valid('param').id)
-      const by = { actor: c.var.actor.name, reason: c.req.valid('json').reason ?? null }
+      const key = c.req.valid('header')['idempotency-key']
+      const by = {
+        actor: c.var.actor.name,
+        reason: c.req.valid('json').reason ?? null,
+        key: key === undefined ? undefined : `resume:${batch.id}:${key}`,
+      }
       const resumed = await resumeOf(services, workflows, batch, by)
       return c.json(batchResource(await after(services, batch, resumed, 'running')), 200)
     })
@@ -75,8 +94,10 @@ export const controlRoutes = (workflows: readonly Workflow[]) =>
       const by = { actor: c.var.actor.name, reason: reason ?? null }
       const changed = await changeLimits(services.db, batch.id, workflow.pageSize, limits, by)
       const now = await after(services, batch, changed !== undefined, null)
-      if (limits.parallelism !== undefined || limits.rate !== undefined) {
-        await pinPace(services, workflow, now)
+      // One that waits for another to end has no say in the pace yet.
+      const paces = limits.parallelism !== undefined || limits.rate !== undefined
+      if (paces && now.status !== 'queued') {
+        await pinPace(services, workflow, paceOf(now))
       }
       if (changed?.resumes === true) await resume(services, workflow, batch.id, by)
       else await goOn(services, workflow, batch.id, changed?.nextPage ?? null)
@@ -101,7 +122,7 @@ async function resumeOf(
   if (outcome === 'over_budget') {
     throw conflict('the budget has no room for another item: raise it', { budget: batch.budget })
   }
-  return outcome === 'resumed'
+  return outcome === 'resumed' || outcome === 'repeated'
 }
 
 /** The batch as it is by now. @throws HttpError 409 when nothing was done and it is not as it should be. */

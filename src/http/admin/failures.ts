@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { failuresOf } from '../../engine/ledger/failures.ts'
 import { retryFailed, type RetryFilter } from '../../engine/ledger/retry-failed.ts'
+import { paceOf, tryToPinPace } from '../../engine/pace.ts'
 import { goOn } from '../../engine/resume.ts'
 import { limitSchema } from '../../engine/start.ts'
 import { conflict } from '../../errors.ts'
@@ -35,6 +36,7 @@ const groupSchema = z
 const failures = createRoute({
   method: 'get',
   path: '/batches/{id}/failures',
+  operationId: 'listFailures',
   summary: 'Failed items, grouped by error, the most frequent first',
   tags: ['failures'],
   security,
@@ -60,6 +62,7 @@ const retryBody = z
 const retry = createRoute({
   method: 'post',
   path: '/batches/{id}/retry',
+  operationId: 'retryFailed',
   summary: 'Try failed items again: all, one group, some, or N of them',
   description:
     'A completed batch runs again for them. Items that have got a result since they failed are left alone.',
@@ -108,6 +111,7 @@ export const failureRoutes = (workflows: readonly Workflow[]) =>
       )
       switch (retried.outcome) {
         case 'retried':
+          if (batch.status === 'completed') await tryToPinPace(services, workflow, paceOf(batch))
           await goOn(services, workflow, batch.id, retried.nextPage)
           return c.json(retried.counts, 200)
         case 'killed':

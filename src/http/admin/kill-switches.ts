@@ -12,6 +12,7 @@ import { killSwitchResource, killSwitchSchema } from './resources/workflow.ts'
 const list = createRoute({
   method: 'get',
   path: '/kill-switches',
+  operationId: 'listKillSwitches',
   summary: 'Kill switches that are on',
   tags: ['kill switches'],
   security,
@@ -21,6 +22,7 @@ const list = createRoute({
 const put = createRoute({
   method: 'put',
   path: '/kill-switches/{workflow}',
+  operationId: 'setKillSwitch',
   summary: 'Turn a kill switch on or off',
   description:
     'On: nothing of the workflow starts, cron included, and its running batch is paused. Off: what it paused stays paused until it is resumed.',

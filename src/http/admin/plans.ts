@@ -7,6 +7,7 @@ import { planResource, planSchema } from './resources/plan.ts'
 const list = createRoute({
   method: 'get',
   path: '/plans',
+  operationId: 'listPlans',
   summary: 'Plans, latest first',
   tags: ['plans'],
   security,
@@ -23,6 +24,7 @@ const list = createRoute({
 const get = createRoute({
   method: 'get',
   path: '/plans/{id}',
+  operationId: 'getPlan',
   summary: 'One plan',
   tags: ['plans'],
   security,

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { limitSchema } from '../../engine/start.ts'
 import { budgetSchema, canarySchema, paceSchema, tolerateSchema } from '../../workflows/bounds.ts'
-import { reason } from './api.ts'
+import { anyJson, reason } from './api.ts'
 
 /** What a start takes. Unknown fields are refused, so that a misspelt `limit` starts nothing. */
 export const startBody = z
@@ -9,7 +9,7 @@ export const startBody = z
     dryRun: z.boolean().default(false).openapi({ description: 'Only plans: nothing is started' }),
     force: z.boolean().default(false).openapi({ description: 'Also items whose result is fresh' }),
     limit: limitSchema.nullable().default(null).openapi({ description: 'Most items of the batch' }),
-    params: z.record(z.string(), z.json()).default({}).openapi({ description: "The workflow's own" }),
+    params: z.record(z.string(), anyJson).default({}).openapi({ description: "The workflow's own" }),
     parallelism: paceSchema.parallelism
       .optional()
       .openapi({ description: 'Deliveries of items at once; not multiplied by FLOW_CONTROL_FACTOR' }),

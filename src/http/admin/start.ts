@@ -1,10 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { boundsOf } from '../../engine/bounds-of-start.ts'
-import { findBatch } from '../../engine/ledger/read-batches.ts'
+import { findStarted, type Batch } from '../../engine/ledger/open-batch.ts'
 import { findPlan, type StoredPlan } from '../../engine/ledger/read-plans.ts'
 import { planBatch, type Wish } from '../../engine/plan-batch.ts'
 import type { Services } from '../../engine/services.ts'
-import { startBatch } from '../../engine/start.ts'
+import { startBatch, type Started } from '../../engine/start.ts'
 import { conflict, invalid, notFound } from '../../errors.ts'
 import type { Workflow } from '../../workflows/contract.ts'
 import { parse } from '../respond.ts'
@@ -18,13 +18,18 @@ import {
   workflowNamed,
   workflowPath,
 } from './api.ts'
+import { batchOf } from './batches.ts'
 import { batchResource, batchSchema } from './resources/batch.ts'
 import { planResource, planSchema } from './resources/plan.ts'
+import { checkSample } from './samples.ts'
 import { startBody, type StartBody } from './start-request.ts'
+
+const dryRunSchema = planSchema.extend({ planId: z.uuid(), dryRun: z.literal(true) }).openapi('DryRun')
 
 const start = createRoute({
   method: 'post',
   path: '/workflows/{name}/batches',
+  operationId: 'startBatch',
   summary: 'Start a batch, or plan one',
   description: '409 names the active batch, the drift from the plan, or says that the kill switch is on.',
   tags: ['batches'],
@@ -32,7 +37,7 @@ const start = createRoute({
   request: { params: workflowPath, headers: idempotencyHeader, ...body(startBody) },
   responses: {
     200: json(
-      z.union([planSchema.extend({ planId: z.uuid(), dryRun: z.literal(true) }), batchSchema]),
+      z.union([dryRunSchema, batchSchema]),
       'The plan of a dry run; or the batch that the same Idempotency-Key started before',
     ),
     201: json(batchSchema, 'The new batch'),
@@ -50,41 +55,53 @@ export const startRoutes = (workflows: readonly Workflow[]) =>
     const bounds = boundsOf(services, workflow, asked)
     const { plan, ...selection } = await selectionOf(services, workflow, asked)
     const wish = { workflow, ...selection, scope: workflow.scope(selection.params), ...bounds }
+    await checkSample(services, wish, asked.sampleId)
 
-    if (asked.dryRun) {
-      const { id } = await planBatch(services, `dry-run:${startKey}`, wish)
-      const made = await findPlan(services.db, id)
-      if (made === undefined) throw notFound(`plan ${id}`)
-      return c.json({ ...planResource(made), planId: id, dryRun: true as const }, 200)
+    if (asked.dryRun) return c.json(await dryRun(services, `dry-run:${startKey}`, wish), 200)
+
+    const options = z.json().parse(JSON.parse(JSON.stringify({ ...asked, reason: undefined })))
+    // What a repeated start finds has drifted by what the first one did.
+    if (plan !== null && (await findStarted(services.db, { startKey, options })) === undefined) {
+      await refuseDrift(services, plan, wish, asked.maxDriftPercent ?? 0)
     }
-
-    if (plan !== null) await refuseDrift(services, plan, wish, asked.maxDriftPercent ?? 0)
-    const { reason, ...options } = asked
     const started = await startBatch(services, {
       workflow,
       startKey,
       startedBy: 'api',
-      by: { actor: actor.name, reason: reason ?? null },
+      by: { actor: actor.name, reason: asked.reason ?? null },
       ...selection,
       bounds,
       startPlanId: plan?.id ?? null,
       sampleId: asked.sampleId ?? null,
-      options: z.json().parse(JSON.parse(JSON.stringify(options))),
+      options,
     })
-    if (started.outcome === 'killed') {
-      throw conflict('the kill switch is on', { killSwitch: true })
-    }
-    const { outcome, batch } = started
-    if (outcome === 'active') {
-      throw conflict(`batch ${batch.id} of ${workflow.name} is ${batch.status}`, { activeBatchId: batch.id })
-    }
-    if (outcome === 'found' && !started.sameOptions) {
-      throw conflict('this Idempotency-Key was used for a start with other options', { batchId: batch.id })
-    }
-    const found = await findBatch(services.db, batch.id)
-    if (found === undefined) throw notFound(`batch ${batch.id}`)
-    return outcome === 'opened' ? c.json(batchResource(found), 201) : c.json(batchResource(found), 200)
+    const batch = batchResource(await batchOf(services, startedOrRefused(started).id))
+    return started.outcome === 'opened' ? c.json(batch, 201) : c.json(batch, 200)
   })
+
+/** @throws HttpError 409 when the key was used to plan something else. */
+async function dryRun(services: Services, key: string, wish: Wish) {
+  const { id, sameOptions } = await planBatch(services, key, wish)
+  const plan = await findPlan(services.db, id)
+  if (plan === undefined) throw notFound(`plan ${id}`)
+  if (!sameOptions) {
+    throw conflict('this Idempotency-Key was used to plan something else', { planId: id })
+  }
+  return { ...planResource(plan), planId: id, dryRun: true as const }
+}
+
+/** @throws HttpError 409 when nothing was started. */
+function startedOrRefused(started: Started): Batch {
+  if (started.outcome === 'killed') throw conflict('the kill switch is on', { killSwitch: true })
+  const { outcome, batch } = started
+  if (outcome === 'active') {
+    throw conflict(`batch ${batch.id} of ${batch.workflow} is ${batch.status}`, { activeBatchId: batch.id })
+  }
+  if (outcome === 'found' && !started.sameOptions) {
+    throw conflict('this Idempotency-Key was used for a start with other options', { batchId: batch.id })
+  }
+  return batch
+}
 
 /** What the start is about: the plan's own options when it names one. */
 async function selectionOf({ db }: Services, workflow: Workflow, asked: StartBody) {

@@ -8,7 +8,7 @@ import { body, createApi, json, problems, problemsOfChange, reason, reasonBody, 
 const name = z
   .string()
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9._@-]{0,63}$/)
-  .refine((text) => !['ADMIN_TOKEN', 'rounds'].includes(text), 'is taken')
+  .refine((text) => !['admin_token', 'rounds'].includes(text.toLowerCase()), 'is taken')
 
 const tokenSchema = z
   .object({ name: z.string(), role: z.enum(roles), createdAt: z.iso.datetime() })
@@ -23,6 +23,7 @@ const tokenResource = ({ name: called, role, createdAt }: Token): z.output<typeo
 const list = createRoute({
   method: 'get',
   path: '/tokens',
+  operationId: 'listTokens',
   summary: 'Who may use this API',
   tags: ['tokens'],
   security,
@@ -35,6 +36,7 @@ const list = createRoute({
 const create = createRoute({
   method: 'post',
   path: '/tokens',
+  operationId: 'createToken',
   summary: 'Make a token',
   description: 'Wants ADMIN_TOKEN. The token is shown this once; only its hash is kept.',
   tags: ['tokens'],
@@ -50,6 +52,7 @@ const create = createRoute({
 const revoke = createRoute({
   method: 'delete',
   path: '/tokens/{name}',
+  operationId: 'revokeToken',
   summary: 'Revoke a token',
   description: 'Wants ADMIN_TOKEN.',
   tags: ['tokens'],

@@ -7,6 +7,7 @@ import { workflowResource, workflowSchema } from './resources/workflow.ts'
 const list = createRoute({
   method: 'get',
   path: '/workflows',
+  operationId: 'listWorkflows',
   summary: 'Every workflow, with its routes and bounds',
   tags: ['workflows'],
   security,

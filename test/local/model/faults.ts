@@ -8,6 +8,8 @@ const ruleSchema = z.strictObject({
   match: z.string().optional(),
   /** One prompt in so many; a prompt that is hit once is hit always. */
   every: z.int().min(1).default(1),
+  /** This share of the requests that are left, evenly spread; a prompt that is asked again may have better luck. */
+  share: z.number().min(0).max(1).default(1),
   /** At most this many requests in all. */
   times: z.int().min(1).default(Number.MAX_SAFE_INTEGER),
   /** At most this many requests of one prompt: with 1, each fails once and then succeeds. */
@@ -29,12 +31,12 @@ export type Rule = z.infer<typeof ruleSchema>
 
 /** The rules that are switched on, and how often each was used. */
 export class FaultRules {
-  #rules: { rule: Rule; used: number; usedByPrompt: Map<string, number> }[] = []
+  #rules: { rule: Rule; seen: number; used: number; usedByPrompt: Map<string, number> }[] = []
 
   /** Replaces all rules. @throws a ZodError that names what is not valid. */
   set(faults: unknown): Rule[] {
     const { rules } = faultsSchema.parse(faults)
-    this.#rules = rules.map((rule) => ({ rule, used: 0, usedByPrompt: new Map() }))
+    this.#rules = rules.map((rule) => ({ rule, seen: 0, used: 0, usedByPrompt: new Map() }))
     return rules
   }
 
@@ -44,9 +46,12 @@ export class FaultRules {
 
   /** The rule for a request; asking for it uses it up once. */
   take(prompt: string, hash: string): Rule | undefined {
-    const found = this.#rules.find(({ rule, used, usedByPrompt }) => {
+    const found = this.#rules.find((candidate) => {
+      const { rule, used, usedByPrompt } = candidate
       const left = used < rule.times && (usedByPrompt.get(hash) ?? 0) < rule.timesPerPrompt
-      return left && prompt.includes(rule.match ?? '') && numberFrom(hash, rule.every) === 0
+      if (!left || !prompt.includes(rule.match ?? '') || numberFrom(hash, rule.every) !== 0) return false
+      candidate.seen += 1
+      return Math.floor(candidate.seen * rule.share) > Math.floor((candidate.seen - 1) * rule.share)
     })
     if (!found) return undefined
     found.used += 1

@@ -2,7 +2,9 @@ import { z } from '@hono/zod-openapi'
 import { batchStatuses, pausers } from '../../../db/schema.ts'
 import { dollars } from '../../../engine/dollars.ts'
 import type { BatchWithPlan } from '../../../engine/ledger/read-batches.ts'
-import { budgetSchema, canarySchema, tolerateSchema } from '../../../workflows/bounds.ts'
+import { canarySchema } from '../../../workflows/bounds.ts'
+import { orNull } from '../api.ts'
+import { budgetShown, tolerateShown } from './bounds.ts'
 import { paramsSchema, planCounts } from './plan.ts'
 
 const instant = z.iso.datetime().nullable()
@@ -28,8 +30,8 @@ export const batchSchema = z
     rate: z.int(),
     throttledRate: z.int().nullable().openapi({ description: 'The rate while the model asks for less' }),
     maxOutstanding: z.int(),
-    budget: budgetSchema.nullable(),
-    tolerate: tolerateSchema.nullable(),
+    budget: orNull(budgetShown),
+    tolerate: orNull(tolerateShown),
     canary: canarySchema
       .safeExtend({
         plannedItems: z.int().nullable(),

@@ -1,8 +1,9 @@
 import { z } from '@hono/zod-openapi'
 import type { KillSwitch } from '../../../engine/ledger/kill-switch.ts'
 import { layerPath } from '../../../engine/names.ts'
-import { budgetSchema, canarySchema, estimateSchema, tolerateSchema } from '../../../workflows/bounds.ts'
 import type { LayerName, Workflow } from '../../../workflows/contract.ts'
+import { orNull } from '../api.ts'
+import { budgetShown, canaryShown, estimateShown, tolerateShown } from './bounds.ts'
 
 export const killSwitchSchema = z
   .object({
@@ -15,12 +16,14 @@ export const killSwitchSchema = z
 
 export const killSwitchResource = ({ at, ...rest }: KillSwitch) => ({ ...rest, at: at.toISOString() })
 
-const layer = z.object({
-  path: z.string(),
-  retries: z.int(),
-  retryDelay: z.string(),
-  flowControl: z.object({ parallelism: z.int(), rate: z.int() }),
-})
+const layer = z
+  .object({
+    path: z.string(),
+    retries: z.int(),
+    retryDelay: z.string().openapi({ description: 'Milliseconds, over the number of tries so far' }),
+    flowControl: z.object({ parallelism: z.int(), rate: z.int() }),
+  })
+  .openapi('Layer')
 
 export const workflowSchema = z
   .object({
@@ -32,15 +35,15 @@ export const workflowSchema = z
     pageSize: z.int(),
     chunkSize: z.int(),
     maxOutstanding: z.int(),
-    estimate: estimateSchema.nullable(),
-    budget: budgetSchema.nullable(),
-    tolerate: tolerateSchema.nullable(),
-    canary: canarySchema.nullable(),
+    estimate: orNull(estimateShown),
+    budget: orNull(budgetShown),
+    tolerate: orNull(tolerateShown),
+    canary: orNull(canaryShown),
     overlap: z.enum(['skip', 'queue']),
     layers: z.object({ process: layer, paginate: layer, execute: layer }),
-    killSwitch: killSwitchSchema
-      .nullable()
-      .openapi({ description: 'Not null: nothing of this workflow starts' }),
+    killSwitch: orNull(killSwitchSchema).openapi({
+      description: 'Not null: nothing of this workflow starts',
+    }),
   })
   .openapi('Workflow')
 

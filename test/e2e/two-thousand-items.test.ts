@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { withDatabase } from '../local/seed/seed-database.ts'
+import { deployment } from './deployment.ts'
+
+const items = 2000
+// 120 items a second, so that there is a middle to interfere in.
+const { call, batch, stack } = await deployment({
+  population: { users: 2400, agents: 0 },
+  flowControlFactor: 50,
+})
+
+const start = '/api/admin/workflows/welcome-placeholder/batches'
+
+async function startBatch(body: Record<string, unknown> = {}): Promise<string> {
+  const answer = await call('POST', start, { force: true, limit: items, maxOutstanding: 100, ...body })
+  expect(answer.status).toBe(201)
+  return z.object({ id: z.string() }).parse(answer.body).id
+}
+
+async function until(id: string, condition: (batch_: Awaited<ReturnType<typeof batch>>) => boolean) {
+  for (;;) {
+    const now = await batch(id)
+    if (condition(now)) return now
+    await sleep(50)
+  }
+}
+
+/** The most items of a batch that were outstanding, as QStash and the ledger count them, while `during` runs. */
+async function mostOutstanding(id: string, during: () => Promise<void>) {
+  const most = { qstash: 0, ledger: 0 }
+  let over = false
+  const watch = async () => {
+    while (!over) {
+      // A run whose step is done only has to end: its item has ended.
+      const runs = stack.qstash
+        .runs({ label: 'local.welcome-placeholder.execute', state: 'RUN_STARTED' })
+        .filter(({ steps }) => !steps.some((group) => group.steps.some(({ stepType }) => stepType === 'Run')))
+      most.qstash = Math.max(most.qstash, runs.length)
+      const { counts } = await batch(id)
+      most.ledger = Math.max(
+        most.ledger,
+        counts.recorded - counts.succeeded - counts.skipped - counts.failed - counts.cancelled,
+      )
+      await sleep(200)
+    }
+  }
+  const watching = watch()
+  await during()
+  over = true
+  await watching
+  return most
+}
+
+const proofOf = async (id: string) => (await call('GET', `/api/admin/batches/${id}/proof`)).body
+
+test('2,000 items: a pause stops new starts, a resume finishes, and the proof balances', async () => {
+  const id = await startBatch()
+  const most = await mostOutstanding(id, async () => {
+    await until(id, ({ counts }) => counts.succeeded >= 400)
+    const paused = await call('POST', `/api/admin/batches/${id}/pause`, { reason: 'a look at it' })
+    const answered = Date.now()
+    expect(paused.status).toBe(200)
+    await stack.qstash.idle({ timeoutMs: 30_000 })
+    await withDatabase(stack.neon.postgresUrl, async (db) => {
+      const { rows } = await db.execute(
+        `select count(*)::int as n from batch_items where started_at > to_timestamp(${answered / 1000})`,
+      )
+      expect(rows).toEqual([{ n: 0 }])
+    })
+    const { counts, status } = await batch(id)
+    expect(status).toBe('paused')
+    expect(counts.succeeded).toBeLessThan(items)
+    expect((await call('POST', `/api/admin/batches/${id}/resume`)).status).toBe(200)
+    await until(id, (now) => now.status === 'completed')
+  })
+  await stack.qstash.idle({ timeoutMs: 30_000 })
+
+  expect(most.ledger).toBeLessThanOrEqual(100)
+  expect(most.qstash).toBeLessThanOrEqual(100)
+  expect(most.qstash).toBeGreaterThan(20)
+  expect((await batch(id)).counts).toMatchObject({ recorded: items, succeeded: items })
+  expect(stack.model.stats().requests).toBe(items)
+  expect(await proofOf(id)).toMatchObject({ balanced: true })
+}, 180_000)
+
+test('2,000 items: a cancel at half-way balances', async () => {
+  const id = await startBatch()
+  await until(id, ({ counts }) => counts.succeeded >= items / 2)
+  expect((await call('POST', `/api/admin/batches/${id}/cancel`)).status).toBe(200)
+  await stack.qstash.idle({ timeoutMs: 30_000 })
+  const { status, counts } = await batch(id)
+  expect(status).toBe('cancelled')
+  expect(counts.cancelled).toBeGreaterThan(0)
+  expect(counts.succeeded + counts.cancelled).toBe(counts.recorded)
+  expect(await proofOf(id)).toMatchObject({ balanced: true })
+}, 120_000)
