@@ -36,7 +36,7 @@ export const changes = pgTable(
     at: at('at').notNull().defaultNow(),
     /** Name of a token, `ADMIN_TOKEN`, or what Rounds did by itself: `rounds`. */
     actor: text('actor').notNull(),
-    /** What was done: `batch.pause`, `item.heal` … */
+    /** What was done: `batch.pause`, `heal.item` … */
     action: text('action').notNull(),
     workflow: text('workflow'),
     batchId: uuid('batch_id'),

@@ -41,3 +41,20 @@ test('a cron tick starts the workflow whose schedule it is, once', async () => {
   const started = (await batches()).filter(({ startedBy }) => startedBy === 'cron')
   expect(started.length).toBe(1)
 })
+
+test('the API describes itself, on a page with nothing but files of its own', async () => {
+  const get = async (path: string) => {
+    const answer = await fetch(worker.url + path)
+    return { status: answer.status, type: answer.headers.get('content-type'), text: await answer.text() }
+  }
+  const document = await get('/openapi.json')
+  expect(JSON.parse(document.text)).toMatchObject({ openapi: '3.1.0', servers: [{ url: worker.url }] })
+  expect(await get('/docs')).toMatchObject({ status: 200, text: expect.stringContaining('/docs/show.js') })
+  expect(await get('/docs/swagger-ui-bundle.js')).toMatchObject({
+    status: 200,
+    type: expect.stringContaining('javascript'),
+  })
+  for (const path of ['/', '/index.html', '/swagger-ui-bundle.js', '/docs/swagger-ui-bundle.js.map']) {
+    expect((await get(path)).status, path).toBe(404)
+  }
+})

@@ -106,6 +106,13 @@ describe('a queued batch that waits for nobody', () => {
     expect(worked.length).toBe(2)
   })
 
+  test('is not started while the kill switch is on', async () => {
+    const { services, workflow, call, batch, id } = await leftQueued()
+    await call('PUT', '/api/admin/kill-switches/toy', { on: true })
+    await reconcile(services, [workflow('queue')], { graceSeconds: 0 })
+    expect(await batch(id)).toMatchObject({ status: 'queued' })
+  })
+
   test('is not lost when QStash cannot be told', async () => {
     const { services, workflow, deliver, batch, id, worked } = await leftQueued()
     const client = Object.assign(Object.create(services.client), { trigger: refuse })

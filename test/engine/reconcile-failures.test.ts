@@ -22,7 +22,7 @@ describe('a run that failed and whose report of that is lost', () => {
     await deliver({ concurrency: 1, fate })
     expect(await now()).toMatchObject({ status: 'running', counts: { succeeded: 9, running: 1 } })
 
-    await tick()
+    await Promise.all([tick(), tick()])
     await tick()
     expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 9, failed: 1 } })
     const reason = 'connection reset'

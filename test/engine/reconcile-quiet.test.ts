@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { reconcile } from '../../src/engine/reconcile.ts'
 import { isItem, type Fate, type PendingDelivery } from '../support/deliveries.ts'
 import { userId } from '../support/population.ts'
-import { forgetting, isItemOf, isProcess, qstashSays, reconciling } from '../support/reconciling.ts'
+import { forgetting, isItemOf, isPage, isProcess, qstashSays, reconciling } from '../support/reconciling.ts'
 import { resetEverything, rounds } from '../support/rounds.ts'
 import { toyWorkflow } from '../support/toy.ts'
 
@@ -58,6 +58,19 @@ describe('a batch that needs nothing', () => {
     expect(worked.length).toBe(60)
   })
 
+  test('waits for room, which it will be told of', async () => {
+    const { deliver, worked, tick, services, now } = await reconciling(60, { maxOutstanding: 20 })
+    await deliver({ concurrency: 1, until: () => worked.length === 5 })
+    const states = async () =>
+      (await services.db.execute(sql`select attempt, awaiting_room from batches`)).rows
+    const before = await states()
+    expect(before).toMatchObject([{ awaiting_room: true }])
+    await tick()
+    expect(await states()).toEqual(before)
+    await deliver()
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 60 } })
+  })
+
   test('has ended', async () => {
     const { deliver, tick, heals } = await reconciling(3)
     await deliver()
@@ -84,6 +97,19 @@ describe('what is lost', () => {
     await deliver({ fate: forgetting(isLost) })
     await Promise.all([tick(), tick()])
     expect(await actions()).toEqual(['heal.item', 'heal.item', 'heal.item'])
+    await deliver()
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 60 } })
+    expect(worked.length).toBe(60)
+  })
+
+  test.each([
+    ['layer 1', isProcess, 'heal.start'],
+    ['a page', isPage(2), 'heal.page'],
+  ])('of %s and is found by two ticks at the same time is healed once', async (_, which, action) => {
+    const { deliver, worked, tick, actions, now } = await reconciling(60)
+    await deliver({ fate: forgetting(which) })
+    await Promise.all([tick(), tick()])
+    expect(await actions()).toEqual([action])
     await deliver()
     expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 60 } })
     expect(worked.length).toBe(60)

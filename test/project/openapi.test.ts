@@ -28,6 +28,7 @@ const described = z.object({
   operationId: z.string(),
   summary: z.string().min(1),
   tags: z.array(z.string()).min(1),
+  parameters: z.array(z.object({ name: z.string(), in: z.string() })).default([]),
 })
 const { paths, tags, components, servers } = z
   .object({
@@ -58,6 +59,18 @@ describe('the OpenAPI document', () => {
     expect(ids.filter((id, n) => ids.indexOf(id) !== n || !/^[a-z]+([A-Z][a-z]+)*$/.test(id))).toEqual([])
     const used = new Set(operations.flatMap((operation) => operation.tags))
     expect([...used].toSorted()).toEqual(tags.map(({ name }) => name).toSorted())
+  })
+
+  test('lets whatever starts work be asked for again with an Idempotency-Key', () => {
+    const keyed = operations.filter(({ parameters }) =>
+      parameters.some((parameter) => parameter.in === 'header' && parameter.name === 'idempotency-key'),
+    )
+    expect(keyed.map(({ operationId }) => operationId).toSorted()).toEqual([
+      'createSample',
+      'resumeBatch',
+      'retryFailed',
+      'startBatch',
+    ])
   })
 
   // The generator makes a named schema itself nullable when its first use is, and forbids null where a later one is.

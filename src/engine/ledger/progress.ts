@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Db } from '../../db/client.ts'
 import { batchById, type BatchWithPlan } from './read-batches.ts'
 import { changesAfter, type Change } from './read-changes.ts'
+import { withoutSort } from './without-sort.ts'
 
 /** The latest items that ended. */
 const recentRow = z.object({
@@ -18,8 +19,8 @@ export type Recent = z.output<typeof recentRow>
 
 const most = 200
 
-/** Reads at most 201 rows of the batch, from the end of the index on `ended_at`. */
-const recentStatement = (batchId: string): SQL => sql`
+/** After `withoutSort`, reads at most 201 rows of the batch, from the end of the index on `ended_at`. */
+export const recentStatement = (batchId: string): SQL => sql`
   with latest as materialized (
     select ended_at, work_ms from batch_items
     where batch_id = ${batchId}::uuid and ended_at is not null order by ended_at desc limit ${most + 1}
@@ -46,7 +47,11 @@ export type BatchNow = { batch: BatchWithPlan; recent: Recent; changes: Change[]
 
 /** Reads a batch as it is now, in one request. Undefined: there is none. */
 export async function batchNow(db: Db, id: string): Promise<Omit<BatchNow, 'changes'> | undefined> {
-  const [[batch], { rows }] = await db.batch([batchById(db, id), db.execute(recentStatement(id))])
+  const [[batch], , { rows }] = await db.batch([
+    batchById(db, id),
+    db.execute(withoutSort),
+    db.execute(recentStatement(id)),
+  ])
   return batch === undefined ? undefined : { batch, recent: recentRow.parse(rows[0]) }
 }
 
@@ -60,9 +65,10 @@ export async function batchSince(
   after: number,
   count: number,
 ): Promise<BatchNow | undefined> {
-  const [[batch], changes, { rows }] = await db.batch([
+  const [[batch], changes, , { rows }] = await db.batch([
     batchById(db, id),
     changesAfter(db, id, after, count),
+    db.execute(withoutSort),
     db.execute(recentStatement(id)),
   ])
   return batch === undefined ? undefined : { batch, changes, recent: recentRow.parse(rows[0]) }

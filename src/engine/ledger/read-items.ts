@@ -1,17 +1,18 @@
 import { and, asc, eq, gt } from 'drizzle-orm'
 import type { Db } from '../../db/client.ts'
 import { batchItems, type itemStatuses } from '../../db/schema.ts'
+import { withoutSort } from './without-sort.ts'
 
 type ItemStatus = (typeof itemStatuses)[number]
 
 export type Item = typeof batchItems.$inferSelect
 
-/** Items of a batch by id, from after the id `cursor`. */
+/** Query of a batch's items by id, from after the id `cursor`. */
 export const listItems = (
   db: Db,
   batchId: string,
-  filter: { status?: ItemStatus; cursor?: string; count: number },
-): Promise<Item[]> =>
+  filter: { status?: ItemStatus | undefined; cursor?: string | undefined; count: number },
+) =>
   db
     .select()
     .from(batchItems)
@@ -24,3 +25,14 @@ export const listItems = (
     )
     .orderBy(asc(batchItems.itemId))
     .limit(filter.count)
+
+/** The next items of a batch by id, for who reads them all. */
+export async function itemsAfter(
+  db: Db,
+  batchId: string,
+  cursor: string | undefined,
+  count: number,
+): Promise<Item[]> {
+  const [, items] = await db.batch([db.execute(withoutSort), listItems(db, batchId, { cursor, count })])
+  return items
+}

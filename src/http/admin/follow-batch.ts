@@ -51,9 +51,10 @@ export async function* followBatch(
     const news = changes.map(changeEvent).join('') + (batch === shown ? '' : batch)
     shown = batch
     seen = changes.at(-1)?.id ?? seen
-    yield news === '' ? stillHere : news
-    if (now !== null && caughtUp && isFinal(now)) return yield retry(retryMs.ended)
-    if (reads >= limits.reads || Date.now() >= closesAt) return
+    const over = now !== null && caughtUp && isFinal(now)
+    if (over) yield news + retry(retryMs.ended)
+    else yield news === '' ? stillHere : news
+    if (over || reads >= limits.reads || Date.now() >= closesAt) return
     if (caughtUp) await pause(limits.pollMs, gone)
     if (gone.aborted) return
     now = await read(seen).catch(notNow)

@@ -1,7 +1,7 @@
 import { createRoute } from '@hono/zod-openapi'
 import type { Db } from '../../db/client.ts'
 import { readEvidence } from '../../engine/ledger/proof.ts'
-import { listItems } from '../../engine/ledger/read-items.ts'
+import { itemsAfter } from '../../engine/ledger/read-items.ts'
 import { notFound } from '../../errors.ts'
 import { streamed, textStream } from '../stream.ts'
 import { batchPath, createApi, json, problemsOfOne, security } from './api.ts'
@@ -53,10 +53,7 @@ async function* lines(db: Db, proof: Proof): AsyncGenerator<string, void> {
   let written = 0
   let cursor: string | undefined
   do {
-    const page = await listItems(db, proof.batchId, {
-      count: itemsPerPage,
-      ...(cursor === undefined ? {} : { cursor }),
-    })
+    const page = await itemsAfter(db, proof.batchId, cursor, itemsPerPage)
     written += page.length
     cursor = page.length < itemsPerPage ? undefined : page.at(-1)?.itemId
     if (page.length > 0) yield page.map((item) => line('item', itemResource(item))).join('')
