@@ -22,7 +22,7 @@ import { defaultLayers, type LayerName, type LayerSettings } from './layer-setti
 import type { CacheTools, Reader, Result, Skip, WorkTools } from './ports.ts'
 
 export type { Json } from '../db/json.ts'
-export type { Budget, Canary, Estimate, Tolerate } from './bounds.ts'
+export type { Budget, Canary, Tolerate } from './bounds.ts'
 export { layerNames, type LayerName } from './layer-settings.ts'
 export * from './ports.ts'
 

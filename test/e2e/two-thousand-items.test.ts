@@ -30,26 +30,22 @@ async function until(id: string, condition: (batch_: Awaited<ReturnType<typeof b
 /** The most items of a batch that were outstanding, as QStash and the ledger count them, while `during` runs. */
 async function mostOutstanding(id: string, during: () => Promise<void>) {
   const most = { qstash: 0, ledger: 0 }
-  let over = false
-  const watch = async () => {
-    while (!over) {
-      // A run whose step is done only has to end: its item has ended.
-      const runs = stack.qstash
-        .runs({ label: 'local.welcome-placeholder.execute', state: 'RUN_STARTED' })
-        .filter(({ steps }) => !steps.some((group) => group.steps.some(({ stepType }) => stepType === 'Run')))
-      most.qstash = Math.max(most.qstash, runs.length)
-      const { counts } = await batch(id)
-      most.ledger = Math.max(
-        most.ledger,
-        counts.recorded - counts.succeeded - counts.skipped - counts.failed - counts.cancelled,
-      )
-      await sleep(200)
-    }
+  const errors: unknown[] = []
+  const look = async () => {
+    // A run whose step is done only has to end: its item has ended.
+    const runs = stack.qstash
+      .runs({ label: 'local.welcome-placeholder.execute', state: 'RUN_STARTED' })
+      .filter(({ steps }) => !steps.some((group) => group.steps.some(({ stepType }) => stepType === 'Run')))
+    most.qstash = Math.max(most.qstash, runs.length)
+    const { recorded, succeeded, skipped, failed, cancelled } = (await batch(id)).counts
+    most.ledger = Math.max(most.ledger, recorded - succeeded - skipped - failed - cancelled)
   }
-  const watching = watch()
+  const looking = setInterval(() => {
+    look().catch((error: unknown) => errors.push(error))
+  }, 200)
   await during()
-  over = true
-  await watching
+  clearInterval(looking)
+  expect(errors).toEqual([])
   return most
 }
 

@@ -244,9 +244,9 @@ describe('a retry', () => {
     const { retry, deliver, state } = await failedBatch(30)
     const key = { 'idempotency-key': 'after the fix' }
     const answers = await Promise.all([1, 2, 3].map(() => retry({ all: true }, key)))
-    expect(answers).toEqual(
-      Array(3).fill({ status: 200, body: expect.objectContaining({ retried: 14, alreadyDone: 0 }) }),
-    )
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ status: 200, body: { retried: 14, alreadyDone: 0 } })
+    }
     await deliver()
     expect(state.worked.length).toBe(14)
     // They have failed again, but this retry was made already.

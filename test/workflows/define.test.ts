@@ -45,17 +45,18 @@ test.each([
   expect(() => define(options)).toThrow(field)
 })
 
+const withParam = (schedule: string | null) =>
+  defineWorkflow({
+    name: 'greeting',
+    entity: { one: 'user', many: 'users' },
+    params: z.object({ campaign: z.string() }),
+    data: z.object({ text: z.string() }),
+    population: ({ db }) => db.select({ id: users.id, version: inputVersion(users.name) }).from(users),
+    work: () => Promise.resolve({ text: '' }),
+    schedule,
+  })
+
 test('a param without a default is refused where nobody can give it', () => {
-  const withParam = (schedule: string | null) =>
-    defineWorkflow({
-      name: 'greeting',
-      entity: { one: 'user', many: 'users' },
-      params: z.object({ campaign: z.string() }),
-      data: z.object({ text: z.string() }),
-      population: ({ db }) => db.select({ id: users.id, version: inputVersion(users.name) }).from(users),
-      work: () => Promise.resolve({ text: '' }),
-      schedule,
-    })
   expect(() => withParam('0 3 * * *')).toThrow('every param needs a default')
   expect(withParam(null).name).toBe('greeting')
 })
