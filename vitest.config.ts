@@ -1,28 +1,31 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
+
+/** Modules and layers, inside workerd, with the real SDK; the test takes the local QStash's deliveries. */
+const insideWorkerd = (name: string, include: string): TestProjectConfiguration => ({
+  plugins: [
+    cloudflareTest(({ inject }) => ({
+      main: './src/index.ts',
+      wrangler: { configPath: './wrangler.jsonc' },
+      miniflare: { bindings: inject('bindings') },
+    })),
+  ],
+  test: {
+    name,
+    include: [include],
+    globalSetup: ['test/support/stack.setup.ts'],
+    // They share one database.
+    fileParallelism: false,
+    testTimeout: 30_000,
+  },
+})
 
 export default defineConfig({
   test: {
     silent: 'passed-only',
     projects: [
-      {
-        // Modules and layers, inside workerd, with the real SDK; the test takes the local QStash's deliveries.
-        plugins: [
-          cloudflareTest(({ inject }) => ({
-            main: './src/index.ts',
-            wrangler: { configPath: './wrangler.jsonc' },
-            miniflare: { bindings: inject('bindings') },
-          })),
-        ],
-        test: {
-          name: 'worker',
-          include: ['test/{engine,http,workflows}/**/*.test.ts'],
-          globalSetup: ['test/support/stack.setup.ts'],
-          // They share one database.
-          fileParallelism: false,
-          testTimeout: 30_000,
-        },
-      },
+      insideWorkerd('engine', 'test/engine/**/*.test.ts'),
+      insideWorkerd('http', 'test/{http,workflows}/**/*.test.ts'),
       {
         // The local services, the project's own rules, and the built Worker from outside.
         test: {

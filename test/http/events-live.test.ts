@@ -67,7 +67,7 @@ test('whoever connects again and again misses nothing and gets nothing twice', a
 })
 
 test('5,000 missed changes come in parts, each read only when the one before was taken', async () => {
-  const app = await paused()
+  const app = await paused({ pollMs: 20_000 })
   await logChanges(app, app.id, 5000)
   const before = await databaseRequests()
   const seen = new Set<string>()
@@ -84,13 +84,20 @@ test('5,000 missed changes come in parts, each read only when the one before was
 
 describe('a connection', () => {
   test('has a comment when there is nothing new, and the batch only when that has changed', async () => {
-    const app = await paused({ lifeMs: 300 })
-    const watching = follow(app, app.id)
+    const app = await paused()
+    const seen = { batch: 0, comment: 0 }
+    const watching = follow(app, app.id, {
+      until: ({ event, comment }) => {
+        seen.batch += Number(event === 'batch')
+        seen.comment += Number(comment !== undefined && seen.batch === 2)
+        return seen.comment === 3
+      },
+    })
     await sleep(100)
     await app.services.db.execute(sql`update batches set reason = 'another'`)
     const events = kinds(await watching)
     expect(events.filter((kind) => kind !== 'comment')).toEqual(['retry 2000', 'paused', 'paused'])
-    expect(events.filter((kind) => kind === 'comment').length).toBeGreaterThan(3)
+    expect(events[2]).toBe('comment')
   })
 
   test('is closed after its time, and has not asked more often than it may', async () => {
@@ -113,10 +120,16 @@ describe('a connection', () => {
   })
 
   test('asks nothing more once nobody reads it', async () => {
-    const app = await paused({ pollMs: 30 })
-    await follow(app, app.id, { until: ({ comment }) => comment !== undefined })
+    const app = await paused({ pollMs: 100 })
+    const { body } = await open(app, eventsPath(app.id))
+    const reader = body?.getReader()
+    await reader?.read()
+    await reader?.read()
+    const waiting = reader?.read()
     const before = await databaseRequests()
-    await sleep(300)
+    await reader?.cancel()
+    await waiting
+    await sleep(400)
     expect(await databaseRequests()).toBe(before)
   })
 
@@ -130,8 +143,8 @@ describe('a connection', () => {
   })
 
   test('outlives a database that does not answer for a moment', async () => {
-    const app = await paused({ lifeMs: 500 })
-    const watching = follow(app, app.id)
+    const app = await paused()
+    const watching = follow(app, app.id, { until: isChange })
     await sleep(60)
     await local('neon', 'faults', { down: true })
     await sleep(100)

@@ -116,6 +116,22 @@ describe('the proof of a batch', () => {
     expect((await proof(app, id)).workedOnAgain).toBe(1)
   })
 
+  test('does not take the result of an earlier batch for one of this', async () => {
+    let broken = false
+    const { id, ...app } = await runToy(3, (_, user) =>
+      broken ? Promise.reject(new PermanentError('broken')) : Promise.resolve({ text: user }),
+    )
+    broken = true
+    const again = await app.start('toy', { force: true })
+    await app.deliver()
+    expect(await proof(app, again.id)).toMatchObject({
+      balanced: true,
+      workedOnAgain: 0,
+      items: { failed: 3 },
+    })
+    expect(await proof(app, id)).toMatchObject({ balanced: true, workedOnAgain: 0, items: { succeeded: 3 } })
+  })
+
   test('counts tries, and deliveries that were refused as duplicates', async () => {
     const tried = new Set<string>()
     const app = rounds([

@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { isolatedEnv } from '../local/fresh-database.ts'
-import { startStack } from '../local/stack.ts'
+import { z } from 'zod'
 
 declare module 'vitest' {
   // An interface, because it is merged with vitest's own.
@@ -12,24 +15,30 @@ declare module 'vitest' {
   }
 }
 
-/** Starts the local services for the tests inside workerd; those tests take the deliveries themselves. */
+const provided = z.object({
+  bindings: z.record(z.string(), z.string()),
+  postgres: z.enum(['PGlite', 'PostgreSQL']),
+  services: z.object({ neon: z.string(), redis: z.string(), model: z.string(), qstash: z.string() }),
+})
+
+/** So that projects that run at the same time on one Redis do not meet; the built Worker's tests have number 2. */
+const redisDatabases: Record<string, number> = { engine: 1, http: 3 }
+
+/** Starts the project's local services in a process of their own, for the tests inside workerd. */
 export default async function setup(project: TestProject) {
-  const { env, drop } = await isolatedEnv(process.env, 1)
-  const stack = await startStack(
-    { appUrl: 'https://rounds.test', qstash: { mode: 'pull' }, flowControlFactor: 1000 },
-    env,
-  )
-  if (stack.qstash === null) throw new Error('unset QSTASH_URL: the tests need the local QStash')
-  project.provide('bindings', stack.bindings)
-  project.provide('postgres', stack.neon.backend)
-  project.provide('services', {
-    neon: stack.neon.url,
-    redis: stack.redis.url,
-    model: new URL(stack.model.url).origin,
-    qstash: stack.qstash.url,
+  const program = join(import.meta.dirname, 'stack.ts')
+  const stack = spawn(process.execPath, [program, String(redisDatabases[project.name] ?? 1)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
+  const ended = once(stack, 'exit')
+  const first = await Promise.race([once(createInterface(stack.stdout), 'line'), ended])
+  if (stack.exitCode !== null) throw new Error('the local services did not start')
+  const { bindings, postgres, services } = provided.parse(JSON.parse(String(first[0])))
+  project.provide('bindings', bindings)
+  project.provide('postgres', postgres)
+  project.provide('services', services)
   return async () => {
-    await stack.close()
-    await drop()
+    stack.stdin.end()
+    await ended
   }
 }

@@ -37,10 +37,10 @@ export const recentStatement = (batchId: string): SQL => sql`
     ) as at
   )
   select (count(*) filter (where l.ended_at > s.at))::int as ended,
-    extract(epoch from now() - s.at)::float as seconds,
+    extract(epoch from now() - max(s.at))::float as seconds,
     percentile_disc(0.5) within group (order by l.work_ms) as p50,
     percentile_disc(0.95) within group (order by l.work_ms) as p95
-  from since s left join latest l on true group by s.at`
+  from since s left join latest l on true`
 
 /** A batch, how fast its items end, and its changes. */
 export type BatchNow = { batch: BatchWithPlan; recent: Recent; changes: Change[] }
