@@ -1,31 +1,30 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
-import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
-
-/** Modules and layers, inside workerd, with the real SDK; the test takes the local QStash's deliveries. */
-const insideWorkerd = (name: string, include: string): TestProjectConfiguration => ({
-  plugins: [
-    cloudflareTest(({ inject }) => ({
-      main: './src/index.ts',
-      wrangler: { configPath: './wrangler.jsonc' },
-      miniflare: { bindings: inject('bindings') },
-    })),
-  ],
-  test: {
-    name,
-    include: [include],
-    globalSetup: ['test/support/stack.setup.ts'],
-    // They share one database.
-    fileParallelism: false,
-    testTimeout: 30_000,
-  },
-})
+import { defineConfig } from 'vitest/config'
+import { lanes } from './test/support/lanes.ts'
 
 export default defineConfig({
   test: {
     silent: 'passed-only',
     projects: [
-      insideWorkerd('engine', 'test/engine/**/*.test.ts'),
-      insideWorkerd('http', 'test/{http,workflows}/**/*.test.ts'),
+      {
+        // Modules and layers, inside workerd, with the real SDK; the test takes the local QStash's deliveries.
+        plugins: [
+          cloudflareTest(({ inject }) => ({
+            main: './src/index.ts',
+            wrangler: { configPath: './wrangler.jsonc' },
+            miniflare: { bindings: inject('lanes')[0]?.bindings ?? {} },
+          })),
+        ],
+        test: {
+          name: 'worker',
+          include: ['test/{engine,http,workflows}/**/*.test.ts'],
+          globalSetup: ['test/support/lanes.setup.ts'],
+          // Each has local services of its own.
+          maxWorkers: lanes,
+          sequence: { groupOrder: 1 },
+          testTimeout: 30_000,
+        },
+      },
       {
         // The local services, the project's own rules, and the built Worker from outside.
         test: {

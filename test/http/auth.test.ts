@@ -1,14 +1,15 @@
-import { beforeEach, describe, expect, inject, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { resetEverything, rounds } from '../support/rounds.ts'
 import { prepared, send } from './calls.ts'
 import { adminOperations } from './document.ts'
 import { expectError, unauthorized } from './error-shape.ts'
 import { exampleOf } from './examples.ts'
 import { stateOf } from './state.ts'
+import { lane } from '../support/lane.ts'
 
 beforeEach(resetEverything)
 
-const token = inject('bindings').ADMIN_TOKEN ?? ''
+const token = lane.bindings.ADMIN_TOKEN ?? ''
 const wrong: Record<string, string> = {
   'no token': '',
   'the scheme alone': 'Bearer',

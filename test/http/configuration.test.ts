@@ -1,10 +1,11 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
-import { describe, expect, inject, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createServices } from '../../src/engine/services.ts'
 import { createApp } from '../../src/http/app.ts'
 import { registry } from '../../src/workflows/registry.ts'
 import { expectError, unavailable } from './error-shape.ts'
 import { describedRoutes, workflowRoutes, type Route } from './routes.ts'
+import { lane } from '../support/lane.ts'
 
 const everyRoute: readonly Route[] = [
   ...describedRoutes,
@@ -56,7 +57,7 @@ const malformed: [name: string, value: string][] = [
 const app = createApp(registry, createServices)
 
 async function ask(route: Route, bindings: Record<string, string | undefined>) {
-  const { ADMIN_TOKEN, QSTASH_TOKEN = '' } = inject('bindings')
+  const { ADMIN_TOKEN, QSTASH_TOKEN = '' } = lane.bindings
   const ctx = createExecutionContext()
   const request = new Request(`https://rounds.test${route.path}`, {
     method: route.method,
@@ -75,7 +76,7 @@ const sensitive = (bindings: Record<string, string | undefined>) =>
 
 describe('a Worker that is not configured', () => {
   test.for(required)('names the missing %s on every route', async (name) => {
-    const bindings = { ...inject('bindings'), [name]: undefined }
+    const bindings = { ...lane.bindings, [name]: undefined }
     for (const route of everyRoute) {
       const error = expectError(await ask(route, bindings), unavailable)
       expect(error.message).toContain(name)
@@ -84,7 +85,7 @@ describe('a Worker that is not configured', () => {
   })
 
   test.for(malformed)('names %s when it is "%s" and shows no secret', async ([name, value]) => {
-    const bindings = { ...inject('bindings'), [name]: value }
+    const bindings = { ...lane.bindings, [name]: value }
     for (const route of everyRoute) {
       const answer = await ask(route, bindings)
       const error = expectError(answer, unavailable)
@@ -102,7 +103,7 @@ describe('a Worker that is not configured', () => {
   })
 
   test('does without the optional settings', async () => {
-    const bindings = { ...inject('bindings'), AI_RESPONSE_FORMAT: undefined, FLOW_CONTROL_FACTOR: undefined }
+    const bindings = { ...lane.bindings, AI_RESPONSE_FORMAT: undefined, FLOW_CONTROL_FACTOR: undefined }
     const answer = await ask({ method: 'GET', path: '/health' }, bindings)
     expect(answer).toEqual({ status: 200, body: { status: 'ok', environment: 'local' } })
   })

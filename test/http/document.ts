@@ -1,9 +1,10 @@
 import { createExecutionContext } from 'cloudflare:test'
-import { expect, inject } from 'vitest'
+import { expect } from 'vitest'
 import { z } from 'zod'
 import { createServices } from '../../src/engine/services.ts'
 import { createApp } from '../../src/http/app.ts'
 import { registry } from '../../src/workflows/registry.ts'
+import { lane } from '../support/lane.ts'
 
 const schemaOf = z.record(z.string(), z.json())
 type Schema = z.output<typeof schemaOf>
@@ -28,7 +29,7 @@ export type Operation = z.output<typeof operationSchema> & { method: string; pat
 
 const served = await createApp(registry, createServices).fetch(
   new Request('https://rounds.test/openapi.json'),
-  inject('bindings'),
+  lane.bindings,
   createExecutionContext(),
 )
 const { paths, components } = documentSchema.parse(await served.json())

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, inject, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { batches } from '../../src/db/schema.ts'
 import { local, resetEverything, rounds } from '../support/rounds.ts'
 import { addAgent, addUser } from '../workflows/records.ts'
@@ -7,6 +7,7 @@ import { expectDocumented, operations } from './document.ts'
 import { expectError, notFound, unauthorized, unavailable } from './error-shape.ts'
 import { exampleOf, examples, nobody } from './examples.ts'
 import { workflowRoutes } from './routes.ts'
+import { lane } from '../support/lane.ts'
 
 beforeEach(resetEverything)
 
@@ -91,7 +92,7 @@ describe('a database that is down', () => {
 describe('a queue that takes nothing', () => {
   test('fails the start with a 503, and the next start is free to try', async () => {
     // Whatever listens there, it is no QStash.
-    const app = rounds(undefined, { QSTASH_URL: inject('services').model })
+    const app = rounds(undefined, { QSTASH_URL: lane.services.model })
     await addAgent(app.services.db, 'guide')
     expectError(await app.call('POST', '/api/admin/workflows/agent-welcome/batches'), unavailable)
 

@@ -1,16 +1,17 @@
-import { beforeEach, describe, expect, inject, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { insertUsers } from '../support/population.ts'
 import { qstashThatIsDown, resetEverything, rounds } from '../support/rounds.ts'
 import { started } from '../support/started.ts'
 import { toyWorkflow } from '../support/toy.ts'
+import { lane } from '../support/lane.ts'
 
 beforeEach(resetEverything)
 
-const headers = { authorization: `Bearer ${inject('bindings').QSTASH_TOKEN}` }
+const headers = { authorization: `Bearer ${lane.bindings.QSTASH_TOKEN}` }
 
 async function pace(workflow = 'toy') {
-  const response = await fetch(`${inject('services').qstash}/v2/flowControl/local.${workflow}.execute`, {
+  const response = await fetch(`${lane.services.qstash}/v2/flowControl/local.${workflow}.execute`, {
     headers,
   })
   return z

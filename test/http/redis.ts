@@ -1,9 +1,9 @@
-import { inject } from 'vitest'
 import { z } from 'zod'
+import { lane } from '../support/lane.ts'
 
 /** Sends one command to the cache, past the Worker. */
 export async function redis(...command: (string | number)[]): Promise<unknown> {
-  const { UPSTASH_REDIS_REST_URL: url = '', UPSTASH_REDIS_REST_TOKEN: token } = inject('bindings')
+  const { UPSTASH_REDIS_REST_URL: url = '', UPSTASH_REDIS_REST_TOKEN: token } = lane.bindings
   const response = await fetch(url, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}` },

@@ -1,5 +1,5 @@
 import { SignJWT, UnsecuredJWT } from 'jose'
-import { inject } from 'vitest'
+import { lane } from '../support/lane.ts'
 
 const encoder = new TextEncoder()
 
@@ -26,5 +26,5 @@ export async function sign(claims: Claims, key: string): Promise<string> {
 /** The right claims under `alg: none`. */
 export const unsigned = async (claims: Claims) => new UnsecuredJWT(await claimsFor(claims)).encode()
 
-export const currentKey = inject('bindings').QSTASH_CURRENT_SIGNING_KEY ?? ''
-export const nextKey = inject('bindings').QSTASH_NEXT_SIGNING_KEY ?? ''
+export const currentKey = lane.bindings.QSTASH_CURRENT_SIGNING_KEY ?? ''
+export const nextKey = lane.bindings.QSTASH_NEXT_SIGNING_KEY ?? ''

@@ -1,10 +1,11 @@
-import { beforeEach, describe, expect, inject, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { batches, plans } from '../../src/db/schema.ts'
 import { batchSchema, resetEverything, rounds } from '../support/rounds.ts'
 import { addAgent, addUser } from '../workflows/records.ts'
 import { planned, timesAsked } from '../workflows/runs.ts'
 import { queuedBatch, startedBatch } from './batches.ts'
 import { conflict, expectError, unavailable } from './error-shape.ts'
+import { lane } from '../support/lane.ts'
 
 beforeEach(resetEverything)
 
@@ -87,7 +88,7 @@ describe('an idempotency key', () => {
 
   test('is good for another try when the first one could not reach QStash', async () => {
     // Whatever listens there, it is no QStash.
-    const cutOff = rounds(undefined, { QSTASH_URL: inject('services').model })
+    const cutOff = rounds(undefined, { QSTASH_URL: lane.services.model })
     await addUser(cutOff.services.db, 'ada')
     expectError(await cutOff.call('POST', start, {}, key), unavailable)
 

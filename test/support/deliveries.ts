@@ -1,5 +1,5 @@
-import { inject } from 'vitest'
 import { z } from 'zod'
+import { lane } from './lane.ts'
 
 const deliverySchema = z.object({
   id: z.string(),
@@ -28,9 +28,9 @@ type Fetch = (request: Request) => Promise<Response>
 
 /** Calls the local QStash itself. */
 export const qstash = (path: string, body?: unknown) =>
-  fetch(inject('services').qstash + path, {
+  fetch(lane.services.qstash + path, {
     method: 'POST',
-    headers: { authorization: `Bearer ${inject('bindings').QSTASH_TOKEN}` },
+    headers: { authorization: `Bearer ${lane.bindings.QSTASH_TOKEN}` },
     body: body === undefined ? null : JSON.stringify(body),
   })
 

@@ -1,10 +1,10 @@
-import { inject } from 'vitest'
 import { z } from 'zod'
 import { reconcile } from '../../src/engine/reconcile.ts'
 import type { Services } from '../../src/engine/services.ts'
 import { isFailureCallback, payloadOf, qstash, type Fate, type PendingDelivery } from './deliveries.ts'
 import type { rounds } from './rounds.ts'
 import { started } from './started.ts'
+import { lane } from './lane.ts'
 
 const healsSchema = z.object({
   data: z.array(
@@ -53,8 +53,8 @@ export const isItemOf = (userId: string) => (delivery: PendingDelivery) =>
 
 /** What the local QStash answers to a question. */
 export async function qstashSays(path: string): Promise<unknown> {
-  const headers = { authorization: `Bearer ${inject('bindings').QSTASH_TOKEN}` }
-  const response = await fetch(inject('services').qstash + path, { headers })
+  const headers = { authorization: `Bearer ${lane.bindings.QSTASH_TOKEN}` }
+  const response = await fetch(lane.services.qstash + path, { headers })
   return await response.json()
 }
 

@@ -1,15 +1,16 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { sql } from 'drizzle-orm'
-import { inject } from 'vitest'
+
 import { z } from 'zod'
 import { createServices } from '../../src/engine/services.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { Workflow } from '../../src/workflows/contract.ts'
 import { registry } from '../../src/workflows/registry.ts'
 import { qstash, takeDeliveries, type DeliveryOptions } from './deliveries.ts'
+import { lane } from './lane.ts'
 
 /** Answers every request with an error. */
-export const qstashThatIsDown = `${inject('services').model}/down`
+export const qstashThatIsDown = `${lane.services.model}/down`
 
 const count = z.number()
 export const batchSchema = z.object({
@@ -41,7 +42,7 @@ export function rounds(
 ) {
   const bindings: Record<string, string | undefined> & { QSTASH_TOKEN: string } = {
     QSTASH_TOKEN: '',
-    ...inject('bindings'),
+    ...lane.bindings,
     ...overrides,
   }
   const app = createApp(workflows, createServices)
@@ -88,8 +89,8 @@ const reset = async (url: string) => {
 
 /** Empties the database, the cache, and every local service's memory. */
 export async function resetEverything(): Promise<void> {
-  const { db } = createServices(inject('bindings'))
-  const services = inject('services')
+  const { db } = createServices(lane.bindings)
+  const services = lane.services
   await Promise.all([
     reset(services.neon),
     reset(services.redis),
@@ -108,7 +109,7 @@ export async function local(
   path: string,
   body?: unknown,
 ): Promise<unknown> {
-  const response = await fetch(`${inject('services')[service]}/local/${path}`, {
+  const response = await fetch(`${lane.services[service]}/local/${path}`, {
     method: body === undefined ? 'GET' : 'POST',
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { beforeEach, describe, expect, inject, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { RetryLaterError } from '../../../src/errors.ts'
 import { qstash, type Fate } from '../../support/deliveries.ts'
@@ -7,13 +7,14 @@ import { insertUsers } from '../../support/population.ts'
 import { local, resetEverything, rounds } from '../../support/rounds.ts'
 import { askModel, toyWorkflow } from '../../support/toy.ts'
 import { itemsOf, timesAsked } from '../../workflows/runs.ts'
+import { lane } from '../../support/lane.ts'
 
 beforeEach(resetEverything)
 
 /** What QStash says of the pace of the toy's items. */
 async function pace() {
-  const response = await fetch(`${inject('services').qstash}/v2/flowControl/local.toy.execute`, {
-    headers: { authorization: `Bearer ${inject('bindings').QSTASH_TOKEN}` },
+  const response = await fetch(`${lane.services.qstash}/v2/flowControl/local.toy.execute`, {
+    headers: { authorization: `Bearer ${lane.bindings.QSTASH_TOKEN}` },
   })
   return z
     .object({ parallelismMax: z.number(), rateMax: z.number(), isPinnedRate: z.boolean() })

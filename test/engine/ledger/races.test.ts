@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { beforeEach, describe, expect, inject, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { users } from '../../../src/db/schema.ts'
 import { cancelBatch } from '../../../src/engine/ledger/cancel-batch.ts'
 import { abandonItem, saveItem } from '../../../src/engine/ledger/end-item.ts'
@@ -27,6 +27,7 @@ import {
   times,
   workOn,
 } from './ledger.ts'
+import { lane } from '../../support/lane.ts'
 
 beforeEach(resetEverything)
 
@@ -178,29 +179,26 @@ describe('at the same time', () => {
   })
 
   // On PGlite a pause would wait for any statement.
-  test.runIf(inject('postgres') === 'PostgreSQL')(
-    'a slow population holds up no pause and no claim',
-    async () => {
-      const { db } = services
-      const slow = toyWorkflow(() => Promise.resolve({ text: '' }), {
-        pageSize: 100,
-        population: (tools) =>
-          tools.db
-            .select({ id: users.id, version: sql<string>`'1'`.as('version') })
-            .from(users)
-            .where(sql`pg_sleep(0.02) is not null`),
-      })
-      const batchId = await runningBatch(db, 150)
-      const reading = recordPage(
-        db,
-        { batchId, page: 2, cursor: userId(100), size: 100 },
-        { ...selection, workflow: slow },
-      )
-      expect((await claim(db, batchId, userId(1))).outcome).toBe('claimed')
-      expect(await pauseBatch(db, batchId, 'operator', by)).toBe(true)
-      expect(await Promise.race([reading.then(() => 'read'), Promise.resolve('reading')])).toBe('reading')
-      expect(await reading).toBeUndefined()
-      expect(await audit(db, batchId)).toMatchObject({ status: 'paused', recorded: 100 })
-    },
-  )
+  test.runIf(lane.postgres === 'PostgreSQL')('a slow population holds up no pause and no claim', async () => {
+    const { db } = services
+    const slow = toyWorkflow(() => Promise.resolve({ text: '' }), {
+      pageSize: 100,
+      population: (tools) =>
+        tools.db
+          .select({ id: users.id, version: sql<string>`'1'`.as('version') })
+          .from(users)
+          .where(sql`pg_sleep(0.02) is not null`),
+    })
+    const batchId = await runningBatch(db, 150)
+    const reading = recordPage(
+      db,
+      { batchId, page: 2, cursor: userId(100), size: 100 },
+      { ...selection, workflow: slow },
+    )
+    expect((await claim(db, batchId, userId(1))).outcome).toBe('claimed')
+    expect(await pauseBatch(db, batchId, 'operator', by)).toBe(true)
+    expect(await Promise.race([reading.then(() => 'read'), Promise.resolve('reading')])).toBe('reading')
+    expect(await reading).toBeUndefined()
+    expect(await audit(db, batchId)).toMatchObject({ status: 'paused', recorded: 100 })
+  })
 })

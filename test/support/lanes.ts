@@ -1,0 +1,2 @@
+/** Files of tests that run inside workerd at the same time. */
+export const lanes = 2
