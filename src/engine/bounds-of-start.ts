@@ -1,19 +1,13 @@
 import { invalid } from '../errors.ts'
-import type { Budget, Canary, Tolerate, Workflow } from '../workflows/contract.ts'
+import type { Budget, Canary, Workflow } from '../workflows/contract.ts'
 import { dollars, type Prices } from './dollars.ts'
+import type { Limits } from './ledger/change-limits.ts'
 import type { Bounds } from './ledger/open-batch.ts'
 import type { Services } from './services.ts'
 import { flowControl } from './trigger.ts'
 
 /** What a start asks for; what is left out is the definition's. */
-export type AskedBounds = {
-  parallelism?: number | undefined
-  rate?: number | undefined
-  maxOutstanding?: number | undefined
-  budget?: Budget | null | undefined
-  tolerate?: Tolerate | null | undefined
-  canary?: Canary | null | undefined
-}
+export type AskedBounds = Limits & { canary?: Canary | null | undefined }
 
 /** @throws HttpError 400 when a budget is in dollars and no prices are configured. */
 export function boundsOf(services: Services, workflow: Workflow, asked: AskedBounds): Bounds {

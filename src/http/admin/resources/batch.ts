@@ -5,6 +5,7 @@ import type { BatchWithPlan } from '../../../engine/ledger/read-batches.ts'
 import { canarySchema } from '../../../workflows/bounds.ts'
 import { orNull } from '../api.ts'
 import { budgetShown, tolerateShown } from './bounds.ts'
+import { countsOf, countsSchema } from './counts.ts'
 import { paramsSchema, planCounts } from './plan.ts'
 
 const instant = z.iso.datetime().nullable()
@@ -41,21 +42,9 @@ export const batchSchema = z
     startPlanId: z.uuid().nullable(),
     sampleId: z.uuid().nullable(),
     plan: planCounts.extend({ id: z.uuid() }).nullable(),
-    counts: z
-      .object({
-        recorded: z.int(),
-        queued: z.int(),
-        running: z.int(),
-        succeeded: z.int(),
-        skipped: z.int(),
-        failed: z.int(),
-        cancelled: z.int(),
-        retrying: z.int(),
-      })
-      .openapi({
-        description:
-          '`recorded` is the sum of the others but `retrying`: failed items that wait to be tried again',
-      }),
+    counts: countsSchema.openapi({
+      description: '`recorded` is the sum of the others but `retrying`',
+    }),
     spent: spend,
     pages: z.int(),
     exhausted: z.boolean().openapi({ description: 'The population has been read to its end' }),
@@ -101,9 +90,3 @@ export const batchResource = (batch: BatchWithPlan): z.output<typeof batchSchema
   startedAt: batch.startedAt?.toISOString() ?? null,
   endedAt: batch.endedAt?.toISOString() ?? null,
 })
-
-function countsOf(batch: BatchWithPlan) {
-  const { recorded, running, succeeded, skipped, failed, cancelled, retrying } = batch
-  const queued = recorded - running - succeeded - skipped - failed - cancelled
-  return { recorded, queued, running, succeeded, skipped, failed, cancelled, retrying }
-}

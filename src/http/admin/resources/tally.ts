@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Evidence } from '../../../engine/ledger/proof.ts'
+import { countsOf, countsSchema } from './counts.ts'
 
 const names = [
   'recorded',
@@ -14,22 +15,10 @@ const names = [
   'outputTokens',
 ] as const
 
-type Tally = Record<(typeof names)[number], number>
-
-export const tallySchema = z
-  .object({
-    recorded: z.int(),
-    queued: z.int(),
-    running: z.int(),
-    succeeded: z.int(),
-    skipped: z.int(),
-    failed: z.int(),
-    cancelled: z.int(),
-    retrying: z.int(),
-    inputTokens: z.int(),
-    outputTokens: z.int(),
-  })
+export const tallySchema = countsSchema
+  .extend({ inputTokens: z.int(), outputTokens: z.int() })
   .openapi('Tally')
+type Tally = z.output<typeof tallySchema>
 
 type Tallies = {
   counters: Tally
@@ -45,21 +34,8 @@ type Tallies = {
  * a save counts: whoever was worked on again is either not succeeded in spite of a result, or was counted twice.
  */
 export function tally({ batch, items: rows, undone }: Evidence): Tallies {
-  const { recorded, running, succeeded, skipped, failed, cancelled, retrying, inputTokens, outputTokens } =
-    batch
-  const ended = succeeded + skipped + failed + cancelled
-  const counters = {
-    recorded,
-    queued: recorded - running - ended,
-    running,
-    succeeded,
-    skipped,
-    failed,
-    cancelled,
-    retrying,
-    inputTokens,
-    outputTokens,
-  }
+  const { inputTokens, outputTokens } = batch
+  const counters = { ...countsOf(batch), inputTokens, outputTokens }
   const items = added(rows)
   return {
     counters,
