@@ -21,7 +21,6 @@ export default defineConfig({
           globalSetup: ['test/support/lanes.setup.ts'],
           // Each has local services of its own.
           maxWorkers: lanes,
-          sequence: { groupOrder: 1 },
           testTimeout: 30_000,
         },
       },
@@ -29,6 +28,8 @@ export default defineConfig({
         // The local services, the project's own rules, and the built Worker from outside.
         test: {
           name: 'node',
+          // After the others: vitest numbers the files of its first group reliably, and lanes go by that number.
+          sequence: { groupOrder: 1 },
           include: ['test/{local,e2e,project}/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -19,6 +19,11 @@ export class RetryLaterError extends Error {
   }
 }
 
+/** A service did not do what was asked of it; the message says which, and may be shown. */
+export class ServiceError extends Error {
+  override name = 'ServiceError'
+}
+
 /** What an HTTP client is told: `{ error: { code, message, details? } }` with `status`. */
 export class HttpError extends Error {
   override name = 'HttpError'

@@ -2,7 +2,6 @@ import { sql } from 'drizzle-orm'
 import {
   bigint,
   boolean,
-  check,
   doublePrecision,
   index,
   integer,
@@ -160,7 +159,5 @@ export const batches = pgTable(
       .on(t.workflow)
       .where(sql`status = 'queued'`),
     index('batches_workflow').on(t.workflow, t.id),
-    check('batches_balance', sql`recorded >= succeeded + skipped + failed + cancelled + running`),
-    check('batches_counts', sql`least(running, succeeded, skipped, failed, cancelled, retrying) >= 0`),
   ],
 )

@@ -49,7 +49,7 @@ export const changes = pgTable(
   (t) => [index('changes_batch').on(t.batchId, t.id)],
 )
 
-/** A workflow that is here starts nothing, nor does any when `*` is. */
+/** A workflow that is here starts nothing, nor does any when `all` is. */
 export const killSwitches = pgTable('kill_switches', {
   workflow: text('workflow').primaryKey(),
   actor: text('actor').notNull(),

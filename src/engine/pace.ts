@@ -1,7 +1,8 @@
 import { QstashError } from '@upstash/qstash'
 import { z } from 'zod'
-import { describeError } from '../errors.ts'
+import { describeError, ServiceError } from '../errors.ts'
 import type { Workflow } from '../workflows/contract.ts'
+import { findBatch } from './ledger/read-batches.ts'
 import { logHeal } from './ledger/log-heal.ts'
 import { layerKey } from './names.ts'
 import type { Services } from './services.ts'
@@ -25,7 +26,12 @@ export async function pinPace({ env, qstash }: Services, workflow: Workflow, pac
   try {
     await qstash.flowControl.pin(layerKey(env.ENVIRONMENT, workflow, 'execute'), { ...pace, period: 1 })
   } catch (error) {
-    throw new Error(`QStash did not take the pace of ${workflow.name}`, { cause: error })
+    throw new ServiceError(
+      `QStash did not take the pace of ${workflow.name}, which is stored and will be pinned later`,
+      {
+        cause: error,
+      },
+    )
   }
 }
 
@@ -52,11 +58,7 @@ const pinned = z.object({
  *
  * @throws Error when QStash does not answer.
  */
-export async function healPace(
-  services: Services,
-  workflow: Workflow,
-  { id, parallelism, rate }: Pace & { id: string },
-): Promise<void> {
+export async function healPace(services: Services, workflow: Workflow, id: string): Promise<void> {
   const key = layerKey(services.env.ENVIRONMENT, workflow, 'execute')
   let found: z.output<typeof pinned>
   try {
@@ -65,6 +67,10 @@ export async function healPace(
     if (error instanceof QstashError && error.status === 404) return
     throw error
   }
+  // Read after QStash was asked: the operator may have changed it meanwhile.
+  const batch = await findBatch(services.db, id)
+  if (batch?.status !== 'running') return
+  const { parallelism, rate } = paceOf(batch)
   const { parallelismMax, rateMax, ratePeriod, isPinnedParallelism, isPinnedRate } = found
   const isOurs = isPinnedParallelism && isPinnedRate && ratePeriod === 1
   if (isOurs && parallelismMax === parallelism && rateMax === rate) return

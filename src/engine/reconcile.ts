@@ -64,7 +64,7 @@ async function partsOf(
     }),
     ...batches
       .filter(({ status }) => status === 'running')
-      .map((batch) => () => healPace(services, workflow, batch)),
+      .map((batch) => () => healPace(services, workflow, batch.id)),
     () => startLeftQueued(services, workflow, graceSeconds),
   ]
 }

@@ -1,6 +1,7 @@
 import { describeError } from '../errors.ts'
 import type { Workflow } from '../workflows/contract.ts'
-import { rounds, type By } from './ledger/changes.ts'
+import { dropRuns } from './drop-runs.ts'
+import { freeKey, rounds, type By } from './ledger/changes.ts'
 import { pauseBatch } from './ledger/pause-batch.ts'
 import { resumeBatch, type Resumed } from './ledger/resume-batch.ts'
 import type { NextPage } from './ledger/settle.ts'
@@ -19,22 +20,30 @@ export async function resume(
   by: By,
 ): Promise<Resumed['outcome']> {
   const resumed = await resumeBatch(services.db, batchId, by)
-  if (resumed.outcome === 'resumed') await goOn(services, workflow, batchId, resumed.nextPage)
+  if (resumed.outcome === 'resumed') {
+    await dropRuns(services, workflow, batchId, resumed.superseded)
+    await goOn(services, workflow, batchId, resumed.nextPage, by)
+  }
   return resumed.outcome
 }
 
-/** Triggers a page, if there is one to trigger; a batch that QStash cannot be told to go on with is paused. */
+/**
+ * Triggers a page, if there is one to trigger. A batch that QStash cannot be told to go on with is paused, and whoever
+ * asked for it may ask again with the same key.
+ */
 export async function goOn(
   services: Services,
   workflow: Workflow,
   batchId: string,
   nextPage: NextPage | null,
+  { key }: By = rounds,
 ): Promise<void> {
   if (nextPage === null) return
   try {
     await triggerRuns(services, workflow, [pageRun(batchId, nextPage.page, nextPage.attempt)])
   } catch (error) {
     await pauseBatch(services.db, batchId, 'lost_run', { ...rounds, reason: describeError(error).message })
+    if (key !== undefined) await freeKey(services.db, key)
     throw error
   }
 }

@@ -104,7 +104,8 @@ export async function startScheduled(
 export async function startQueued(services: Services, workflow: Workflow): Promise<void> {
   if (workflow.overlap !== 'queue') return
   const batch = await openQueued(services.db, workflow.name, { action: 'batch.open', graceSeconds: 0 })
-  if (batch !== undefined) await triggerProcess(services, workflow, batch, true)
+  // Not failed when QStash cannot be reached: the tick that reconciles starts it later.
+  if (batch !== undefined) await triggerProcess(services, workflow, batch, false)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { ServiceError } from '../errors.ts'
 import type { Json, LayerName, Workflow } from '../workflows/contract.ts'
 import type { DueItem } from './ledger/due-items.ts'
 import { itemIdField, itemIdsField, layerKey, layerPath, runId } from './names.ts'
@@ -101,6 +102,6 @@ export async function triggerRuns(services: Services, workflow: Workflow, runs: 
   try {
     await client.trigger(options)
   } catch (error) {
-    throw new Error(`QStash did not take ${runs.length} run(s)`, { cause: error })
+    throw new ServiceError(`QStash did not take ${runs.length} run(s)`, { cause: error })
   }
 }

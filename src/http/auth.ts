@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
 import { timingSafeEqual } from 'hono/utils/buffer'
+import type { By } from '../engine/ledger/changes.ts'
 import { findToken } from '../engine/ledger/tokens.ts'
 import type { AppEnv } from '../engine/app-env.ts'
 import type { Services } from '../engine/services.ts'
@@ -40,3 +41,10 @@ async function actorWith({ env, db }: Services, token: string): Promise<Actor | 
   if (await timingSafeEqual(token, env.ADMIN_TOKEN)) return { name: 'ADMIN_TOKEN', role: 'admin' }
   return await findToken(db, token)
 }
+
+/** Who asks for a change, and why; the same `key` makes the same change once. */
+export const askedBy = (actor: Actor, { reason }: { reason?: string | undefined }, key?: string): By => ({
+  actor: actor.name,
+  reason: reason ?? null,
+  key,
+})

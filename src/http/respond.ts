@@ -1,8 +1,7 @@
 import type { Context, ErrorHandler, MiddlewareHandler, NotFoundHandler } from 'hono'
-import { HTTPException } from 'hono/http-exception'
 import type { z } from 'zod'
 import { isStorable } from '../db/json.ts'
-import { describeError, HttpError, invalid } from '../errors.ts'
+import { describeError, HttpError, invalid, ServiceError } from '../errors.ts'
 
 const render = (c: Context, { status, code, message, details }: HttpError) =>
   c.json({ error: { code, message, ...(details === undefined ? {} : { details }) } }, status)
@@ -10,27 +9,35 @@ const render = (c: Context, { status, code, message, details }: HttpError) =>
 /** Every error leaves in one shape: `{ error: { code, message, details? } }`. */
 export const onError: ErrorHandler = (error, c) => {
   if (error instanceof HttpError) return render(c, error)
-  if (error instanceof HTTPException) return error.getResponse()
   const described = describeError(error)
   console.error(`[http] ${c.req.method} ${c.req.path} failed ${JSON.stringify(described)}`)
-  return render(c, new HttpError(503, 'unavailable', 'a service this needs did not answer; try again later'))
+  const what = error instanceof ServiceError ? error.message : 'a service this needs did not answer'
+  return render(c, new HttpError(503, 'unavailable', `${what}; try again later`))
 }
 
 export const onNotFound: NotFoundHandler = (c) =>
   render(c, new HttpError(404, 'not_found', `${c.req.method} ${c.req.path} does not exist`))
 
 /** The error for input that a schema refused: what was expected, field by field. */
-export const unfit = (error: Pick<z.ZodError, 'issues'>): HttpError =>
+export const unfit = (error: Pick<z.ZodError, 'issues'>, at: readonly string[] = []): HttpError =>
   invalid(
     'the request does not fit',
-    error.issues.map(({ path, message }) => ({ path: path.join('.'), message })),
+    error.issues.map(({ path, message }) => ({ path: [...at, ...path].join('.'), message })),
   )
 
-/** @throws HttpError 400 with what was expected, field by field. */
-export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+/**
+ * Parses a part of a body, the field `at`.
+ *
+ * @throws HttpError 400 with what was expected, field by field.
+ */
+export function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  at: string,
+): z.output<Schema> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  throw unfit(parsed.error)
+  throw unfit(parsed.error, [at])
 }
 
 /**

@@ -32,8 +32,8 @@ export function createAi(env: Env): CreateAi {
   return (signal, onRequest) => {
     const used = { inputTokens: 0, outputTokens: 0, model: null as string | null }
     const meter = (usage: LanguageModelUsage | undefined) => {
-      used.inputTokens += usage?.inputTokens ?? 0
-      used.outputTokens += usage?.outputTokens ?? 0
+      used.inputTokens = added(used.inputTokens, usage?.inputTokens)
+      used.outputTokens = added(used.outputTokens, usage?.outputTokens)
       used.model = env.AI_MODEL
     }
     return {
@@ -60,6 +60,13 @@ export function createAi(env: Env): CreateAi {
     }
   }
 }
+
+/** Most tokens that a try may be counted with. */
+const maxTokens = 1_000_000_000
+
+/** A gateway may report anything. */
+const added = (tokens: number, more: number | undefined): number =>
+  Math.min(maxTokens, tokens + Math.max(0, Math.ceil(more ?? 0) || 0))
 
 const defaultRetrySeconds = 15
 

@@ -48,8 +48,8 @@ export type Canary = z.output<typeof canarySchema>
 
 /** What one item is thought to use until there is a record: tokens, and seconds of work. */
 export const estimateSchema = z.strictObject({
-  inputTokens: z.int().min(0),
-  outputTokens: z.int().min(0),
+  inputTokens: z.int().min(0).max(1e9),
+  outputTokens: z.int().min(0).max(1e9),
   seconds: z.number().positive(),
 })
 export type Estimate = z.output<typeof estimateSchema>

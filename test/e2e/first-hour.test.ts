@@ -47,8 +47,9 @@ test('every command of the first hour works as written, and the proof balances',
     expect(end.items).toBeGreaterThan(30)
     const { data } = z
       .object({ data: z.array(z.object({ action: z.string(), actor: z.string() })) })
-      .parse((await call('GET', `/api/admin/changes?batchId=${id}&actor=ada`)).body)
-    expect(data.map(({ action }) => action)).toEqual(
+      .parse((await call('GET', `/api/admin/changes?batchId=${id}`)).body)
+    const ada = data.filter(({ actor }) => actor.startsWith('ada-'))
+    expect(ada.map(({ action }) => action)).toEqual(
       expect.arrayContaining(['batch.start', 'batch.limits', 'batch.pause', 'batch.resume']),
     )
   } finally {

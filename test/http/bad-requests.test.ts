@@ -23,7 +23,7 @@ describe('a start that does not fit', () => {
     ['half an item', { limit: 1.5 }, 'limit'],
     ['a limit beyond every population', { limit: 2 ** 31 }, 'limit'],
     ['params that are a list', { params: [] }, 'params'],
-    ['a param of the wrong type', { params: { paidOnly: 'yes' } }, 'paidOnly'],
+    ['a param of the wrong type', { params: { paidOnly: 'yes' } }, 'params.paidOnly'],
     ['a field that does not exist', { dryrun: true }, ''],
     ['a param that does not exist', { params: { paidonly: true } }, ''],
   ] as const)('is refused for %s, and starts nothing', async ([, body, path]) => {

@@ -118,9 +118,9 @@ describe('the log of changes', () => {
         before: { status: 'completed', failed: 3 },
         after: { asked: { filter: { all: true }, limit: 2 }, retried: 2, alreadyDone: 0 },
       },
-      { action: 'kill-switch.on', workflow: '*', batchId: null, reason: 'stop', before: false, after: true },
+      { action: 'kill-switch.on', workflow: 'all', batchId: null, reason: 'stop', before: false, after: true },
       { action: 'batch.pause', batchId: id, reason: 'stop', after: { pausedBy: 'kill_switch' } },
-      { action: 'kill-switch.off', workflow: '*', batchId: null, reason: 'go', before: true, after: false },
+      { action: 'kill-switch.off', workflow: 'all', batchId: null, reason: 'go', before: true, after: false },
       { action: 'token.create', reason: null, before: null, after: { name: 'ada', role: 'viewer' } },
       { action: 'token.revoke', reason: 'left', before: { name: 'ada', role: 'viewer' }, after: null },
     ])

@@ -28,7 +28,7 @@ describe('turning a kill switch on', () => {
       await begun
       const answer = await turn(true, 'toy', 'stop')
       const atAnswer = await claimed()
-      expect(answer).toEqual({ status: 200, body: { on: true, pausedBatchIds: [id] } })
+      expect(answer).toEqual({ status: 200, body: { on: true, isKilled: true, pausedBatchIds: [id] } })
       await delivering
       await deliver({ concurrency: 8 })
       expect(await claimed()).toBe(atAnswer)
@@ -91,7 +91,7 @@ describe('turning a kill switch on', () => {
     const before = await claimed()
     await deliver()
     expect(await claimed()).toBe(before)
-    expect((await turn(true)).body).toEqual({ on: true, pausedBatchIds: [id] })
+    expect((await turn(true)).body).toEqual({ on: true, isKilled: true, pausedBatchIds: [id] })
     expect(await batch(id)).toMatchObject({ status: 'paused', pausedBy: 'kill_switch' })
   })
 
@@ -100,7 +100,7 @@ describe('turning a kill switch on', () => {
     const { id } = await start('toy')
     await deliver({ concurrency: 1, until: () => worked.toy.length >= 2 })
     await act(id, 'pause', { reason: 'lunch' })
-    expect((await turn(true, 'all', 'stop')).body).toEqual({ on: true, pausedBatchIds: [] })
+    expect((await turn(true, 'all', 'stop')).body).toEqual({ on: true, isKilled: true, pausedBatchIds: [] })
     expect(await batch(id)).toMatchObject({ status: 'paused', pausedBy: 'operator', reason: 'lunch' })
   })
 })
@@ -114,7 +114,7 @@ describe('turning it off', () => {
     await deliver()
     const atOff = worked.toy.length
     expect(await act(id, 'resume')).toMatchObject(killSwitchIsOn)
-    expect((await turn(false)).body).toEqual({ on: false, pausedBatchIds: [] })
+    expect((await turn(false)).body).toEqual({ on: false, isKilled: false, pausedBatchIds: [] })
     await deliver()
     expect(worked.toy).toHaveLength(atOff)
     expect(await batch(id)).toMatchObject({ status: 'paused', pausedBy: 'kill_switch' })
@@ -146,7 +146,7 @@ describe('a batch that is still starting', () => {
     const app = await twoWorkflows(3)
     const { start, deliver, turn, act, batch, worked } = app
     const { id } = await start('toy')
-    expect((await turn(true)).body).toEqual({ on: true, pausedBatchIds: [] })
+    expect((await turn(true)).body).toEqual({ on: true, isKilled: true, pausedBatchIds: [] })
     await deliver()
     expect(worked.toy).toEqual([])
     expect(await batch(id)).toMatchObject({

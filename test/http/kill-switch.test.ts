@@ -85,7 +85,7 @@ describe('a kill switch', () => {
   test('of one workflow leaves the others alone', async () => {
     const { start, deliver, turn, batch, worked } = await twoWorkflows(3)
     const other = await start('other')
-    expect((await turn(true)).body).toEqual({ on: true, pausedBatchIds: [] })
+    expect((await turn(true)).body).toEqual({ on: true, isKilled: true, pausedBatchIds: [] })
     await deliver()
     expect(await batch(other.id)).toMatchObject({ status: 'completed' })
     expect(worked).toMatchObject({ toy: [], other: { length: 3 } })
@@ -110,7 +110,7 @@ describe('a kill switch', () => {
     const app = await twoWorkflows(1)
     const ada = await bearer(app, 'ada', 'operator')
     const answer = await app.call('PUT', `${list}/toy`, { on: true, reason: 'wrong texts' }, ada)
-    expect(answer).toEqual({ status: 200, body: { on: true, pausedBatchIds: [] } })
+    expect(answer).toEqual({ status: 200, body: { on: true, isKilled: true, pausedBatchIds: [] } })
     const shown = { workflow: 'toy', actor: 'ada', reason: 'wrong texts', at: expect.any(String) }
     expect((await app.call('GET', list)).body).toEqual({ data: [shown] })
     expect((await app.call('GET', '/api/admin/workflows')).body).toMatchObject({
@@ -119,7 +119,7 @@ describe('a kill switch', () => {
         { name: 'other', killSwitch: null },
       ],
     })
-    expect((await app.turn(false)).body).toEqual({ on: false, pausedBatchIds: [] })
+    expect((await app.turn(false)).body).toEqual({ on: false, isKilled: false, pausedBatchIds: [] })
     expect((await app.call('GET', list)).body).toEqual({ data: [] })
   })
 

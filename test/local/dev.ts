@@ -20,7 +20,7 @@ Usage: npm run dev -- [options]
 LOCAL_POSTGRES_URL and LOCAL_REDIS_URL choose real servers, QSTASH_URL (with QSTASH_TOKEN and both signing keys)
 another QStash. The embedded services are in memory: what they hold is gone when they stop.`
 
-const population = { users: 60, agents: 30 }
+const population = { users: 60, agents: 300 }
 
 async function main(signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({

@@ -45,7 +45,8 @@ export async function startStack(options: StackOptions, env = process.env): Prom
     const [neon, redis, model, qstash] = await Promise.all(starting)
     await migrateDatabase(neon.postgresUrl)
     const bindings = {
-      APP_URL: env.APP_URL ?? options.appUrl,
+      // Deliveries of the local QStash come to this Worker, whatever an operator's shell has set.
+      APP_URL: external === null ? options.appUrl : (env.APP_URL ?? options.appUrl),
       ENVIRONMENT: 'local',
       ADMIN_TOKEN: adminToken,
       ...serviceBindings({ neon, redis, model }),

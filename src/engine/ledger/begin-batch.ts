@@ -23,6 +23,7 @@ export async function beginBatch(db: Db, batchId: string, plan: Plan): Promise<v
         plan_id = ${plan.id}::uuid, started_at = now(), exhausted = ${nothing},
         status = case when ${nothing} then 'completed' when ${killed(was)} then 'paused' else 'running' end,
         paused_by = case when not ${nothing} and ${killed(was)} then 'kill_switch' end,
+        reason = case when not ${nothing} and ${killed(was)} then 'the kill switch is on' end,
         ended_at = case when ${nothing} then now() end,
         canary_verdict = case when was.canary is not null then 'pending' end,
         canary_items = case when was.canary is not null then coalesce(

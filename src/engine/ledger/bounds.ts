@@ -4,7 +4,7 @@ import { sql, type SQL } from 'drizzle-orm'
 
 /** The workflow's kill switch, or the one for all, is on. */
 export const killed = (b: SQL): SQL =>
-  sql`exists (select 1 from kill_switches k where k.workflow in ('*', ${b}.workflow))`
+  sql`exists (select 1 from kill_switches k where k.workflow in ('all', ${b}.workflow))`
 
 export const spentTokens = (b: SQL): SQL => sql`(${b}.input_tokens + ${b}.output_tokens)`
 
@@ -14,7 +14,7 @@ export const spentUsd = (b: SQL): SQL => sql`(
 
 /** What is spent, and reserved for `atWork` items, is more than the budget. */
 export const overBudget = (b: SQL, atWork: SQL): SQL => sql`(
-  (${spentTokens(b)} + ${atWork} * ${b}.item_tokens > (${b}.budget->>'tokens')::bigint) is true
+  (${spentTokens(b)} + ${atWork}::bigint * ${b}.item_tokens > (${b}.budget->>'tokens')::bigint) is true
   or (${spentUsd(b)} + ${atWork} * ${b}.item_usd > (${b}.budget->>'usd')::float) is true)`
 
 /** There are pages to read or failed items to try again. */

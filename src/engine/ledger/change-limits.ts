@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import type { Budget, Tolerate } from '../../workflows/contract.ts'
+import type { Prices } from '../dollars.ts'
 import { killed, outstandingOf, overBudget, roomFor } from './bounds.ts'
 import { logBatchChange, type By } from './changes.ts'
 import type { NextPage } from './settle.ts'
@@ -21,7 +22,7 @@ const was = sql.raw('was')
 const b = sql.raw('b')
 
 /**
- * Changes a batch's limits. The page is one that now has room and must be triggered; `resumes`: the batch was paused by
+ * Changes a batch's limits. One that was opened without prices gets today's, so that a budget in dollars can be held. The page is one that now has room and must be triggered; `resumes`: the batch was paused by
  * its budget, which now has room. Undefined: the batch has ended.
  */
 export async function changeLimits(
@@ -29,6 +30,7 @@ export async function changeLimits(
   batchId: string,
   pageSize: number,
   limits: Limits,
+  prices: Prices,
   by: By,
 ): Promise<{ nextPage: NextPage | null; resumes: boolean } | undefined> {
   const statement = sql`
@@ -50,6 +52,8 @@ export async function changeLimits(
         awaiting_room = b.awaiting_room
           and not (b.status = 'running' and ${roomFor(sql.raw('w'), sql`w.outstanding`, pageSize)}),
         budget = ${replaced(limits.budget, sql`b.budget`)},
+        input_usd_per_million = coalesce(b.input_usd_per_million, ${prices.inputUsdPerMillion}::float),
+        output_usd_per_million = coalesce(b.output_usd_per_million, ${prices.outputUsdPerMillion}::float),
         tolerate = ${replaced(limits.tolerate, sql`b.tolerate`)},
         recent = case when ${limits.tolerate !== undefined} then '{}' else b.recent end
       from wished w where b.id = w.id

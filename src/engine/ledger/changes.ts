@@ -1,4 +1,6 @@
-import { sql, type SQL } from 'drizzle-orm'
+import { eq, sql, type SQL } from 'drizzle-orm'
+import type { Db } from '../../db/client.ts'
+import { changes } from '../../db/schema.ts'
 
 /** Who changes something, and why. */
 export type By = {
@@ -38,3 +40,8 @@ export const logBatchChange = (by: By, action: SQL, was: SQL, b: SQL, from: SQL)
     },
     from,
   )
+
+/** Lets a change be asked for again with its key, because what should have followed it did not happen. */
+export async function freeKey(db: Db, key: string): Promise<void> {
+  await db.update(changes).set({ key: null }).where(eq(changes.key, key))
+}

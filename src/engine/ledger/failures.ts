@@ -26,12 +26,22 @@ export const failuresOf = (db: Db, batchId: string): Promise<FailureGroup[]> =>
   queryRows(
     db,
     sql`
-      select fingerprint, (array_agg(error order by ended_at desc))[1] as error, count(*)::int as count,
-        (count(*) filter (where retry))::int as retrying,
-        min(ended_at)::text as "firstSeen", max(ended_at)::text as "lastSeen",
-        to_jsonb((array_agg(item_id order by item_id))[1:${sampleItems}]) as items
-      from batch_items
-      where batch_id = ${batchId}::uuid and status = 'failed' and fingerprint is not null
-      group by fingerprint order by count(*) desc, fingerprint limit ${maxGroups}`,
+      select g.*, sample.items, sample.error
+      from (
+        select fingerprint, count(*)::int as count, (count(*) filter (where retry))::int as retrying,
+          min(ended_at)::text as "firstSeen", max(ended_at)::text as "lastSeen"
+        from batch_items
+        where batch_id = ${batchId}::uuid and status = 'failed' and fingerprint is not null
+        group by fingerprint order by count(*) desc, fingerprint limit ${maxGroups}
+      ) g
+      cross join lateral (
+        select to_jsonb(array_agg(item_id order by item_id)) as items, (array_agg(error order by item_id))[1] as error
+        from (
+          select item_id, error from batch_items
+          where batch_id = ${batchId}::uuid and fingerprint = g.fingerprint and status = 'failed'
+          order by item_id limit ${sampleItems}
+        ) few
+      ) sample
+      order by g.count desc, g.fingerprint`,
     row,
   )

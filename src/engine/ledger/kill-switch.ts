@@ -5,8 +5,8 @@ import { killSwitches } from '../../db/schema.ts'
 import { killed } from './bounds.ts'
 import { logBatchChange, type By } from './changes.ts'
 
-/** Stands for every workflow. */
-export const everyWorkflow = '*'
+/** Stands for every workflow; none may be called so. */
+export const everyWorkflow = 'all'
 
 const b = sql.raw('b')
 const was = sql.raw('was')

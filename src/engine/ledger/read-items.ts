@@ -11,7 +11,12 @@ export type Item = typeof batchItems.$inferSelect
 export const listItems = (
   db: Db,
   batchId: string,
-  filter: { status?: ItemStatus | undefined; cursor?: string | undefined; count: number },
+  filter: {
+    status?: ItemStatus | undefined
+    fingerprint?: string | undefined
+    cursor?: string | undefined
+    count: number
+  },
 ) =>
   db
     .select()
@@ -20,6 +25,7 @@ export const listItems = (
       and(
         eq(batchItems.batchId, batchId),
         filter.status === undefined ? undefined : eq(batchItems.status, filter.status),
+        filter.fingerprint === undefined ? undefined : eq(batchItems.fingerprint, filter.fingerprint),
         filter.cursor === undefined ? undefined : gt(batchItems.itemId, filter.cursor),
       ),
     )

@@ -1,10 +1,15 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { morePages } from './bounds.ts'
+import type { DueItem } from './due-items.ts'
 import { logHealedItems } from './log-heal.ts'
 import type { NextPage } from './settle.ts'
 
-const row = z.object({ attempt: z.int(), page: z.int().nullable(), items: z.array(z.string()) })
+const row = z.object({
+  attempt: z.int(),
+  page: z.int().nullable(),
+  superseded: z.array(z.object({ id: z.string(), attempt: z.int() })),
+})
 
 /**
  * The second statement of a transaction whose first has locked and changed the batch; without that change it does
@@ -40,14 +45,15 @@ export const requeue = (
   logged as (
     ${logHealedItems('heal.item', sql`requeued where ${wanted.heals}::boolean`)}
   )
-  select batch.attempt, to_jsonb(array(select item_id from requeued)) as items,
+  select batch.attempt, coalesce((
+      select jsonb_agg(jsonb_build_object('id', item_id, 'attempt', attempt - 1)) from requeued), '[]') as superseded,
     coalesce((select min(page) from requeued),
       case when ${wanted.nextPage} and ${morePages(sql.raw('batch'))} and not batch.awaiting_room
         then batch.pages + 1 end) as page
   from batch`
 
-/** What `requeue` did: the page to trigger, or null, and the items that have a new attempt. */
-export function parseRequeued(value: unknown): { nextPage: NextPage | null; items: string[] } {
-  const { attempt, page, items } = row.parse(value)
-  return { nextPage: page === null ? null : { page, attempt }, items }
+/** What `requeue` did: the page to trigger, or null, and the attempts that have been superseded. */
+export function parseRequeued(value: unknown): { nextPage: NextPage | null; superseded: DueItem[] } {
+  const { attempt, page, superseded } = row.parse(value)
+  return { nextPage: page === null ? null : { page, attempt }, superseded }
 }

@@ -3,14 +3,15 @@ import { z } from 'zod'
 import { transact, type Db } from '../../db/client.ts'
 import { killed, outstandingOf, overBudget } from './bounds.ts'
 import { logBatchChange, type By } from './changes.ts'
+import type { DueItem } from './due-items.ts'
 import { parseRequeued, requeue } from './requeue.ts'
 import type { NextPage } from './settle.ts'
 
 const b = sql.raw('b')
 
 export type Resumed =
-  /** The page must be triggered; null: nothing is left to trigger. */
-  | { outcome: 'resumed'; nextPage: NextPage | null }
+  /** The page must be triggered; null: nothing is left to trigger. The runs of `superseded` are of no use any more. */
+  | { outcome: 'resumed'; nextPage: NextPage | null; superseded: DueItem[] }
   /**
    * It was resumed with this key before, the kill switch is on, the budget has no room for an item, or the batch is
    * neither paused nor running.
@@ -57,5 +58,5 @@ export async function resumeBatch(db: Db, batchId: string, by: By): Promise<Resu
     .catch({ outcome: 'inactive' })
     .parse(opened)
   if (outcome !== 'resumed') return { outcome }
-  return { outcome, nextPage: parseRequeued(next).nextPage }
+  return { outcome, ...parseRequeued(next) }
 }

@@ -15,10 +15,17 @@ const row = z.object({
   attempt: z.int(),
   page: z.int().nullable(),
   counts: countsRow,
+  reopened: z.boolean(),
 })
 
 export type Retried =
-  | { outcome: 'retried'; counts: z.output<typeof countsRow>; nextPage: NextPage | null }
+  /** `reopened`: the batch had ended, and its pace must be pinned again. */
+  | {
+      outcome: 'retried'
+      counts: z.output<typeof countsRow>
+      nextPage: NextPage | null
+      reopened: boolean
+    }
   /**
    * The kill switch is on; another batch of the workflow is active; the batch was cancelled or never ran; or the key
    * was used for something else.
@@ -48,14 +55,15 @@ export async function retryFailed(
     ),
     logged as (${log(asked, by)})
     select batch.outcome, coalesce(r.attempt, batch.attempt) as attempt,
+      r.id is not null and batch.status = 'completed' as reopened,
       case when r.status = 'running' and ${morePages(sql.raw('r'))} and not r.awaiting_room then r.pages + 1 end as page,
       coalesce(batch.earlier, jsonb_build_object('retried', c.retried, 'alreadyDone', c.already_done)) as counts
     from batch join counts c on true left join reopened r on true`
   const [, [found]] = await transact(db, lock, act)
   if (found === undefined) return { outcome: 'ended' }
-  const { outcome, attempt, page, counts } = row.parse(found)
+  const { outcome, attempt, page, counts, reopened } = row.parse(found)
   if (outcome !== 'retried') return { outcome }
-  return { outcome, counts, nextPage: page === null ? null : { page, attempt } }
+  return { outcome, counts, reopened, nextPage: page === null ? null : { page, attempt } }
 }
 
 type Asked = Parameters<typeof retryFailed>[2]

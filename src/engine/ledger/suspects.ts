@@ -17,8 +17,6 @@ const row = z.object({
   attempt: z.int(),
   pages: z.int(),
   /** At which layer 3 is to be delivered. */
-  parallelism: z.int(),
-  rate: z.int(),
   /** Nothing has happened to it for the grace though a run of layer 1, or of layer 2 for its next page, has to come. */
   due: z.boolean(),
   items: z.array(itemRow),
@@ -45,7 +43,7 @@ export async function findSuspects(db: Db, workflow: string, graceSeconds: numbe
     (select recorded_at from batch_pages where batch_id = b.id and number = b.pages),
     (select at from changes where batch_id = b.id order by id desc limit 1))`
   const statement = sql`
-    select b.id, b.status, b.attempt, b.pages, b.parallelism, coalesce(b.throttled_rate, b.rate) as rate,
+    select b.id, b.status, b.attempt, b.pages,
       ${moved} <= ${calm} and (b.status = 'starting' or (
         b.status = 'running' and ${morePages(b)} and (not b.awaiting_room or ${outstandingOf(b)} = 0))) as due,
       coalesce((

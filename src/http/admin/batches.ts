@@ -60,6 +60,10 @@ const items = createRoute({
     params: batchPath,
     query: z.strictObject({
       status: z.enum(itemStatuses).optional(),
+      fingerprint: z
+        .string()
+        .optional()
+        .openapi({ description: 'Group of the last error, also of items that are tried again' }),
       cursor: z.string().optional(),
       limit: limitQuery,
     }),

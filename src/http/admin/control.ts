@@ -1,5 +1,5 @@
 import { createRoute } from '@hono/zod-openapi'
-import { checkBudget } from '../../engine/bounds-of-start.ts'
+import { checkBudget, pricesOf } from '../../engine/bounds-of-start.ts'
 import { cancel } from '../../engine/cancel.ts'
 import { changeLimits } from '../../engine/ledger/change-limits.ts'
 import type { By } from '../../engine/ledger/changes.ts'
@@ -20,6 +20,7 @@ import {
   reasonBody,
   security,
 } from './api.ts'
+import { askedBy } from '../auth.ts'
 import { batchOf } from './batches.ts'
 import { batchResource, batchSchema } from './resources/batch.ts'
 import { limitsBody } from './start-request.ts'
@@ -61,7 +62,7 @@ export const controlRoutes = (workflows: readonly Workflow[]) =>
     .openapi(pauseRoute, async (c) => {
       const { services } = c.var
       const batch = await batchOf(services, c.req.valid('param').id)
-      const by = { actor: c.var.actor.name, reason: c.req.valid('json').reason ?? null }
+      const by = askedBy(c.var.actor, c.req.valid('json'))
       const paused = await pauseBatch(services.db, batch.id, 'operator', by)
       return c.json(batchResource(await after(services, batch, paused, 'paused')), 200)
     })
@@ -69,18 +70,15 @@ export const controlRoutes = (workflows: readonly Workflow[]) =>
       const { services } = c.var
       const batch = await batchOf(services, c.req.valid('param').id)
       const key = c.req.valid('header')['idempotency-key']
-      const by = {
-        actor: c.var.actor.name,
-        reason: c.req.valid('json').reason ?? null,
-        key: key === undefined ? undefined : `resume:${batch.id}:${key}`,
-      }
+      const once = key === undefined ? undefined : `resume:${batch.id}:${key}`
+      const by = askedBy(c.var.actor, c.req.valid('json'), once)
       const resumed = await resumeOf(services, workflows, batch, by)
       return c.json(batchResource(await after(services, batch, resumed, 'running')), 200)
     })
     .openapi(cancelRoute, async (c) => {
       const { services } = c.var
       const batch = await batchOf(services, c.req.valid('param').id)
-      const by = { actor: c.var.actor.name, reason: c.req.valid('json').reason ?? null }
+      const by = askedBy(c.var.actor, c.req.valid('json'))
       const workflow = workflows.find(({ name }) => name === batch.workflow)
       const cancelled = await cancel(services, workflow, batch.id, by)
       return c.json(batchResource(await after(services, batch, cancelled, 'cancelled')), 200)
@@ -91,16 +89,23 @@ export const controlRoutes = (workflows: readonly Workflow[]) =>
       const { reason, ...limits } = c.req.valid('json')
       checkBudget(services, limits.budget)
       const workflow = deployed(workflows, batch)
-      const by = { actor: c.var.actor.name, reason: reason ?? null }
-      const changed = await changeLimits(services.db, batch.id, workflow.pageSize, limits, by)
+      const by = askedBy(c.var.actor, { reason })
+      const changed = await changeLimits(
+        services.db,
+        batch.id,
+        workflow.pageSize,
+        limits,
+        pricesOf(services),
+        by,
+      )
       const now = await after(services, batch, changed !== undefined, null)
+      if (changed?.resumes === true) await resume(services, workflow, batch.id, by)
+      else await goOn(services, workflow, batch.id, changed?.nextPage ?? null)
       // One that waits for another to end has no say in the pace yet.
       const paces = limits.parallelism !== undefined || limits.rate !== undefined
       if (paces && now.status !== 'queued') {
         await pinPace(services, workflow, paceOf(now))
       }
-      if (changed?.resumes === true) await resume(services, workflow, batch.id, by)
-      else await goOn(services, workflow, batch.id, changed?.nextPage ?? null)
       return c.json(batchResource(await batchOf(services, batch.id)), 200)
     })
 

@@ -17,6 +17,7 @@ import {
   reason,
   security,
 } from './api.ts'
+import { askedBy } from '../auth.ts'
 import { batchOf } from './batches.ts'
 import { deployed } from './control.ts'
 import { itemErrorSchema } from './resources/item.ts'
@@ -98,11 +99,8 @@ export const failureRoutes = (workflows: readonly Workflow[]) =>
       const workflow = deployed(workflows, batch)
       const asked = c.req.valid('json')
       const header = c.req.valid('header')['idempotency-key']
-      const by = {
-        actor: c.var.actor.name,
-        reason: asked.reason ?? null,
-        key: header === undefined ? undefined : `retry:${batch.id}:${header}`,
-      }
+      const once = header === undefined ? undefined : `retry:${batch.id}:${header}`
+      const by = askedBy(c.var.actor, asked, once)
       const retried = await retryFailed(
         services.db,
         batch.id,
@@ -111,8 +109,8 @@ export const failureRoutes = (workflows: readonly Workflow[]) =>
       )
       switch (retried.outcome) {
         case 'retried':
-          if (batch.status === 'completed') await tryToPinPace(services, workflow, paceOf(batch))
-          await goOn(services, workflow, batch.id, retried.nextPage)
+          if (retried.reopened) await tryToPinPace(services, workflow, paceOf(batch))
+          await goOn(services, workflow, batch.id, retried.nextPage, by)
           return c.json(retried.counts, 200)
         case 'killed':
           throw conflict('the kill switch is on', { killSwitch: true })

@@ -7,6 +7,7 @@ import {
 } from '../../engine/ledger/kill-switch.ts'
 import type { Workflow } from '../../workflows/contract.ts'
 import { body, createApi, json, problems, problemsOfChange, reason, security, workflowNamed } from './api.ts'
+import { askedBy } from '../auth.ts'
 import { killSwitchResource, killSwitchSchema } from './resources/workflow.ts'
 
 const list = createRoute({
@@ -38,6 +39,9 @@ const put = createRoute({
     200: json(
       z.object({
         on: z.boolean(),
+        isKilled: z
+          .boolean()
+          .openapi({ description: 'Nothing starts, perhaps because of the one for `all`' }),
         pausedBatchIds: z.array(z.uuid()).openapi({ description: 'Batches that this paused' }),
       }),
       'As it is now',
@@ -53,11 +57,14 @@ export const killSwitchRoutes = (workflows: readonly Workflow[]) =>
     )
     .openapi(put, async (c) => {
       const { workflow } = c.req.valid('param')
-      const name = workflow === 'all' ? everyWorkflow : workflowNamed(workflows, workflow).name
-      const { on, reason: why } = c.req.valid('json')
-      const by = { actor: c.var.actor.name, reason: why ?? null }
+      const name = workflow === everyWorkflow ? workflow : workflowNamed(workflows, workflow).name
+      const asked = c.req.valid('json')
+      const { on } = asked
+      const by = askedBy(c.var.actor, asked)
       const { db } = c.var.services
       const pausedBatchIds = on ? await engageKillSwitch(db, name, by) : []
       if (!on) await releaseKillSwitch(db, name, by)
-      return c.json({ on, pausedBatchIds }, 200)
+      const left = await listKillSwitches(db)
+      const isKilled = left.some((killSwitch) => [name, everyWorkflow].includes(killSwitch.workflow))
+      return c.json({ on, isKilled, pausedBatchIds }, 200)
     })

@@ -6,6 +6,7 @@ import { makeSample, type Made } from '../../engine/sample.ts'
 import type { Services } from '../../engine/services.ts'
 import { conflict, invalid, notFound, type HttpError } from '../../errors.ts'
 import type { Workflow } from '../../workflows/contract.ts'
+import { askedBy } from '../auth.ts'
 import { parse } from '../respond.ts'
 import {
   anyJson,
@@ -87,7 +88,7 @@ export const sampleRoutes = (workflows: readonly Workflow[]) =>
       const { count = usual, itemIds, force, ...asked } = c.req.valid('json')
       const key = c.req.valid('header')['idempotency-key'] ?? crypto.randomUUID()
       const { services, actor } = c.var
-      const params = parse(workflow.params, asked.params)
+      const params = parse(workflow.params, asked.params, 'params')
       const made = await makeSample(services, {
         workflow,
         params,
@@ -95,7 +96,7 @@ export const sampleRoutes = (workflows: readonly Workflow[]) =>
         force,
         choice: itemIds === undefined ? { count } : { itemIds: [...new Set(itemIds)] },
         key: `api:${workflow.name}:${key}`,
-        by: { actor: actor.name, reason: asked.reason ?? null },
+        by: askedBy(actor, asked),
       })
       if (made.outcome !== 'made') throw problemOf(made, itemIds ?? [])
       return c.json(sampleResource(await sampleOf(services, made.id), pricesOf(services)), 200)

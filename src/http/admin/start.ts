@@ -7,6 +7,7 @@ import type { Services } from '../../engine/services.ts'
 import { startBatch, type Started } from '../../engine/start.ts'
 import { conflict, invalid, notFound } from '../../errors.ts'
 import type { Workflow } from '../../workflows/contract.ts'
+import { askedBy } from '../auth.ts'
 import { parse } from '../respond.ts'
 import {
   body,
@@ -68,7 +69,7 @@ export const startRoutes = (workflows: readonly Workflow[]) =>
       workflow,
       startKey,
       startedBy: 'api',
-      by: { actor: actor.name, reason: asked.reason ?? null },
+      by: askedBy(actor, asked),
       ...selection,
       bounds,
       startPlanId: plan?.id ?? null,
@@ -106,13 +107,19 @@ function startedOrRefused(started: Started): Batch {
 /** What the start is about: the plan's own options when it names one. */
 async function selectionOf({ db }: Services, workflow: Workflow, asked: StartBody) {
   const { planId, params, force, limit } = asked
-  if (planId === undefined) return { plan: null, params: parse(workflow.params, params), force, limit }
+  if (planId === undefined)
+    return { plan: null, params: parse(workflow.params, params, 'params'), force, limit }
   if (asked.dryRun || force || limit !== null || Object.keys(params).length > 0) {
     throw invalid('a start by planId takes params, force and limit from the plan, and is no dry run')
   }
   const plan = await findPlan(db, planId)
   if (plan?.workflow !== workflow.name) throw notFound(`plan ${planId} of ${workflow.name}`)
-  return { plan, params: parse(workflow.params, plan.params), force: plan.force, limit: plan.limit }
+  return {
+    plan,
+    params: parse(workflow.params, plan.params, 'planId.params'),
+    force: plan.force,
+    limit: plan.limit,
+  }
 }
 
 /** @throws HttpError 409 with both counts when what there is to do differs by more than that from the plan. */

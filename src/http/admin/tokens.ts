@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { roles } from '../../db/schema.ts'
 import { createToken, listTokens, revokeToken, type Token } from '../../engine/ledger/tokens.ts'
 import { conflict, notFound } from '../../errors.ts'
-import { requireRole } from '../auth.ts'
+import { askedBy, requireRole } from '../auth.ts'
 import { body, createApi, json, problems, problemsOfChange, reason, reasonBody, security } from './api.ts'
 
 const name = z
@@ -70,14 +70,15 @@ export const tokenRoutes = () =>
     })
     .openapi(create, async (c) => {
       const { reason: why, ...wanted } = c.req.valid('json')
-      const by = { actor: c.var.actor.name, reason: why ?? null }
+      const by = askedBy(c.var.actor, { reason: why })
       const made = await createToken(c.var.services.db, wanted, by)
       if (made === undefined) throw conflict(`there is a token named ${wanted.name}`)
+      c.header('cache-control', 'no-store')
       return c.json({ ...wanted, token: made.token, createdAt: made.createdAt.toISOString() }, 201)
     })
     .openapi(revoke, async (c) => {
       const { name: revoked } = c.req.valid('param')
-      const by = { actor: c.var.actor.name, reason: c.req.valid('json').reason ?? null }
+      const by = askedBy(c.var.actor, c.req.valid('json'))
       if (!(await revokeToken(c.var.services.db, revoked, by))) throw notFound(`token ${revoked}`)
       return c.body(null, 204)
     })

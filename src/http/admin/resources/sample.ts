@@ -22,7 +22,8 @@ const sampleItemSchema = z
     input: z
       .array(z.object({ instructions: z.string(), prompt: z.string() }))
       .openapi({ description: 'What the model was asked, in order' }),
-    output: anyJson.openapi({ description: 'The result; null unless it succeeded' }),
+    // Null unless it succeeded. A description would be that of every JSON value: they share the schema.
+    output: anyJson,
     error: itemErrorSchema.nullable(),
     model: z.string().nullable(),
     ...usage,

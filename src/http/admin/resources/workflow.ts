@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import type { KillSwitch } from '../../../engine/ledger/kill-switch.ts'
+import { everyWorkflow, type KillSwitch } from '../../../engine/ledger/kill-switch.ts'
 import { layerPath } from '../../../engine/names.ts'
 import type { LayerName, Workflow } from '../../../workflows/contract.ts'
 import { orNull } from '../api.ts'
@@ -7,7 +7,7 @@ import { budgetShown, canaryShown, estimateShown, tolerateShown } from './bounds
 
 export const killSwitchSchema = z
   .object({
-    workflow: z.string().openapi({ description: '`*` stands for every workflow' }),
+    workflow: z.string().openapi({ description: '`all` stands for every workflow' }),
     actor: z.string(),
     reason: z.string().nullable(),
     at: z.iso.datetime(),
@@ -52,7 +52,7 @@ export function workflowResource(
   workflow: Workflow,
   switches: readonly KillSwitch[],
 ): z.output<typeof workflowSchema> {
-  const killSwitch = switches.find(({ workflow: name }) => name === '*' || name === workflow.name)
+  const killSwitch = switches.find(({ workflow: name }) => name === everyWorkflow || name === workflow.name)
   const { process, paginate, execute } = workflow.layers
   const path = (name: LayerName) => layerPath(workflow, name)
   return {
