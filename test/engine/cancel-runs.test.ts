@@ -69,3 +69,24 @@ describe('runs of a cancelled batch', () => {
     expect(await now()).toMatchObject({ status: 'cancelled', counts: { queued: 0, running: 0 } })
   })
 })
+
+test('runs that a resume has replaced are dropped at QStash, however often it is pressed', async () => {
+  const { act, deliver, worked, id, now } = await started(40)
+  await deliver({ concurrency: 1, until: () => worked.length === 1 })
+  await qstash('/v2/flowControl/local.toy.execute/pause', {})
+  for (let press = 0; press < 3; press += 1) {
+    await act('pause')
+    await act('resume')
+    let allThere = false
+    const delivering = deliver({ until: () => allThere })
+    while ((await itemRuns(id, 'RUN_STARTED')) < 38) await new Promise((resolve) => setTimeout(resolve, 50))
+    allThere = true
+    await delivering
+    expect(await itemRuns(id, 'RUN_STARTED')).toBeLessThanOrEqual(40)
+  }
+  await qstash('/v2/flowControl/local.toy.execute/resume', {})
+  const delivered = await deliver()
+  expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 40 } })
+  // Two deliveries an item: nothing is left of the runs before.
+  expect(delivered.filter(({ path }) => path.endsWith('/execute-user')).length).toBeLessThanOrEqual(80)
+})

@@ -17,6 +17,9 @@ import type { Layer } from './layer.ts'
 import { passOn } from './pass-on.ts'
 import { workOnItem } from './work-on-item.ts'
 
+/** When to look again whether items at work have left room in the budget. */
+const crowdedSeconds = 15
+
 type Payload = { batchId: string; itemId: string; attempt: number }
 
 /** Layer 3: one item, claimed, worked on and saved in one step. */
@@ -85,6 +88,14 @@ async function notClaimed(
         await dropItem(services.db, { ...item, pageSize: workflow.pageSize })
       }
       return { success: false, itemId, message: `batch is ${claim.batchStatus}` }
+    case 'crowded':
+      await triggerRuns(services, workflow, [
+        {
+          ...itemRun(workflow, batchId, { id: itemId, attempt: claim.attempt }),
+          delaySeconds: crowdedSeconds,
+        },
+      ])
+      return { success: false, itemId, message: 'the budget is reserved for items at work' }
     case 'superseded':
       // Whoever gave it its attempt may have died before it could trigger the run.
       if (claim.queued)

@@ -62,7 +62,7 @@ export async function changeLimits(
     logged as (${logBatchChange(by, sql`'batch.limits'`, was, b, sql`changed b join was on true`)})
     select case when was.awaiting_room and not c.awaiting_room then c.pages + 1 end as "nextPage", c.attempt,
       c.status = 'paused' and c.paused_by is not distinct from 'budget'
-        and not ${overBudget(sql.raw('c'), sql`(c.running + 1)`)} and not ${killed(sql.raw('c'))} as resumes
+        and not ${overBudget(sql.raw('c'), sql`1`)} and not ${killed(sql.raw('c'))} as resumes
     from changed c join was on true`
   const [changed] = await queryRows(db, statement, row)
   if (changed === undefined) return undefined

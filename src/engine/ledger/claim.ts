@@ -25,12 +25,14 @@ export type Claim =
   | { outcome: 'busy'; retryAfterSeconds: number }
   /** The batch takes no more work. */
   | { outcome: 'closed'; batchStatus: string }
+  /** The budget has room for it only when items at work have used less than is reserved for them: a new run comes later. */
+  | { outcome: 'crowded'; attempt: number }
   /** A later attempt, which the item has, has its own run. */
   | { outcome: 'superseded'; attempt: number; queued: boolean }
   | { outcome: 'unknown' }
 
 const row = z.object({
-  outcome: z.enum(['claimed', 'finished', 'busy', 'closed', 'superseded', 'spent']),
+  outcome: z.enum(['claimed', 'finished', 'busy', 'closed', 'superseded', 'spent', 'crowded']),
   batchStatus: z.enum(batchStatuses),
   params: z.record(z.string(), z.json()),
   scope: z.string(),
@@ -44,10 +46,12 @@ const row = z.object({
   prepared: z.object({ data: z.json(), model: z.string().nullable() }).nullable(),
 })
 
+const batch = sql.raw('batch')
+
 /**
  * The gate. Locks the batch, so that a pause or cancel that has answered is seen, checks what bounds it, and marks the
- * item `running` with a fencing token and a lease. A batch whose budget has no room for the item pauses; otherwise
- * nothing changes at a closed gate: resuming gives the item a new run.
+ * item `running` with a fencing token and a lease. A batch whose budget has no room for one more item beside what is
+ * spent pauses; otherwise nothing changes at a closed gate: resuming gives the item a new run.
  */
 export async function claimItem(
   db: Db,
@@ -56,7 +60,6 @@ export async function claimItem(
   lease: { token: string; seconds: number },
 ): Promise<Claim> {
   const { batchId, itemId, attempt } = item
-  const batch = sql.raw('batch')
   const statement = sql`
     with batch as (
       select * from batches where id = ${batchId}::uuid and workflow = ${workflow.name} for no key update
@@ -65,31 +68,22 @@ export async function claimItem(
       select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
       for no key update of i
     ),
-    gate as (
-      select item.*, case when s.item_id is not null then jsonb_build_object('data', s.output, 'model', s.model) end
-        as prepared,
-        case
-          when item.status not in ('queued', 'running') then 'finished'
-          when item.status = 'running' and item.lease_until > now() then 'busy'
-          when item.attempt <> ${attempt} then 'superseded'
-          when batch.status <> 'running' or ${killed(batch)} then 'closed'
-          when s.item_id is null and ${overBudget(batch, sql`(batch.running + (item.status = 'queued')::int)`)}
-            then 'spent'
-          else 'claimed'
-        end as outcome
-      from batch join item on true
-      left join sample_items s on s.sample_id = batch.sample_id and s.item_id = item.item_id
-        and s.version = item.version and s.status = 'succeeded'
-    ),
+    ${judgeClaim(attempt)},
     claimed as (
       update batch_items i set
         status = 'running', token = ${lease.token}::uuid, lease_until = now() + make_interval(secs => ${lease.seconds}),
         claims = i.claims + 1, started_at = coalesce(i.started_at, now())
       from gate g where g.outcome = 'claimed' and i.batch_id = g.batch_id and i.item_id = g.item_id
     ),
+    put_off as (
+      update batch_items i set
+        status = 'queued', token = null, lease_until = null, attempt = i.attempt + 1, queued_at = now()
+      from gate g where g.outcome = 'crowded' and i.batch_id = g.batch_id and i.item_id = g.item_id
+    ),
     counted as (
       update batches b set
-        running = b.running + (g.outcome = 'claimed' and g.status = 'queued')::int,
+        running = b.running + (g.outcome = 'claimed' and g.status = 'queued')::int
+          - (g.outcome = 'crowded' and g.status = 'running')::int,
         duplicates = b.duplicates + (g.outcome in ('finished', 'busy', 'superseded'))::int,
         status = case when g.outcome = 'spent' then 'paused' else b.status end,
         paused_by = case when g.outcome = 'spent' then 'budget' else b.paused_by end,
@@ -112,6 +106,26 @@ export async function claimItem(
 
 const spent = 'the budget has no room for another item'
 
+/** CTE `gate`: the item with what is to happen to it, and what a sample has made of its version. */
+const judgeClaim = (attempt: number) => sql`
+    gate as (
+      select item.*, case when s.item_id is not null then jsonb_build_object('data', s.output, 'model', s.model) end
+        as prepared,
+        case
+          when item.status not in ('queued', 'running') then 'finished'
+          when item.status = 'running' and item.lease_until > now() then 'busy'
+          when item.attempt <> ${attempt} then 'superseded'
+          when batch.status <> 'running' or ${killed(batch)} then 'closed'
+          when s.item_id is null and ${overBudget(batch, sql`1`)} then 'spent'
+          when s.item_id is null and ${overBudget(batch, sql`(batch.running + (item.status = 'queued')::int)`)}
+            then 'crowded'
+          else 'claimed'
+        end as outcome
+      from batch join item on true
+      left join sample_items s on s.sample_id = batch.sample_id and s.item_id = item.item_id
+        and s.version = item.version and s.status = 'succeeded'
+    )`
+
 function judge(found: z.output<typeof row>, token: string): Claim {
   const { params, scope, version, prepared, attempt } = found
   switch (found.outcome) {
@@ -126,6 +140,8 @@ function judge(found: z.output<typeof row>, token: string): Claim {
       return { outcome: 'busy', retryAfterSeconds: Math.max(1, Math.ceil(found.leaseSeconds ?? 0)) }
     case 'superseded':
       return { outcome: 'superseded', attempt, queued: found.itemStatus === 'queued' }
+    case 'crowded':
+      return { outcome: 'crowded', attempt: attempt + 1 }
     case 'spent':
       return { outcome: 'closed', batchStatus: 'paused' }
     case 'closed':

@@ -13,7 +13,8 @@ const was = sql.raw('was')
 
 /**
  * Turns the kill switch of a workflow, or of all, on: nothing starts any more. Running batches are paused; once this
- * has answered, no item starts. Whoever is past the gate by then held the lock that the second statement waits for.
+ * has answered, no item starts. Whoever is past the gate by then held the lock that the second statement waits for; so
+ * did whoever began or resumed a batch without having seen the switch.
  *
  * @returns the batches that it paused.
  */
@@ -29,11 +30,12 @@ export async function engageKillSwitch(db: Db, workflow: string, by: By): Promis
   const pause = sql`
     with was as (
       select * from batches
-      where status = 'running' and (${workflow} = ${everyWorkflow} or workflow = ${workflow}) for no key update
+      where status in ('starting', 'running', 'paused') and (${workflow} = ${everyWorkflow} or workflow = ${workflow})
+      for no key update
     ),
     paused as (
       update batches b set status = 'paused', paused_by = 'kill_switch', reason = ${by.reason}
-      from was where b.id = was.id returning b.*
+      from was where b.id = was.id and was.status = 'running' returning b.*
     ),
     logged as (${logBatchChange(by, sql`'batch.pause'`, was, b, sql`paused b join was on b.id = was.id`)})
     select id from paused`

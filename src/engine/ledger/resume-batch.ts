@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { transact, type Db } from '../../db/client.ts'
+import type { Db } from '../../db/client.ts'
 import { killed, outstandingOf, overBudget } from './bounds.ts'
 import { logBatchChange, type By } from './changes.ts'
 import type { DueItem } from './due-items.ts'
@@ -26,14 +26,16 @@ export type Resumed =
  * The breaker begins anew; a canary that failed is overruled, or judged again when items of it are tried again.
  */
 export async function resumeBatch(db: Db, batchId: string, by: By): Promise<Resumed> {
+  // Before it is judged: what it waits for may be the kill switch, or a resume with the same key.
+  const lock = sql`select id from batches where id = ${batchId}::uuid for no key update`
   const open = sql`
-    with was as (select * from batches where id = ${batchId}::uuid for no key update),
+    with was as (select * from batches where id = ${batchId}::uuid),
     judged as (
       select was.id, case
           when exists (select 1 from changes where key = ${by.key ?? null}::text) then 'repeated'
           when was.status not in ('paused', 'running') then 'inactive'
           when ${killed(sql.raw('was'))} then 'killed'
-          when ${overBudget(sql.raw('was'), sql`(was.running + 1)`)} then 'over_budget'
+          when ${overBudget(sql.raw('was'), sql`1`)} then 'over_budget'
           else 'resumed'
         end as outcome
       from was
@@ -52,11 +54,15 @@ export async function resumeBatch(db: Db, batchId: string, by: By): Promise<Resu
     )
     select outcome from judged`
   const everything = requeue(batchId, { which: sql`true`, nextPage: true, heals: false })
-  const [[opened], [next]] = await transact(db, open, everything)
+  const [, { rows: opened }, { rows: next }] = await db.batch([
+    db.execute(lock),
+    db.execute(open),
+    db.execute(everything),
+  ])
   const { outcome } = z
     .object({ outcome: z.enum(['resumed', 'repeated', 'killed', 'over_budget', 'inactive']) })
     .catch({ outcome: 'inactive' })
-    .parse(opened)
+    .parse(opened[0])
   if (outcome !== 'resumed') return { outcome }
-  return { outcome, ...parseRequeued(next) }
+  return { outcome, ...parseRequeued(next[0]) }
 }

@@ -47,6 +47,17 @@ describe('a budget in tokens', () => {
     expect(used(batch.spent)).toBeLessThanOrEqual(3000)
   })
 
+  test('is used up to one reservation, however much more is reserved for the items at work', async () => {
+    const estimate = { inputTokens: 500, outputTokens: 500, seconds: 1 }
+    const app = await budgeted(160, { estimate })
+    const { id } = await app.start('toy', { budget: { tokens: 4000 } })
+    await app.deliver({ concurrency: 8 })
+    const batch = await app.batch(id)
+    expect(batch).toMatchObject({ status: 'paused', pausedBy: 'budget', counts: { running: 0, failed: 0 } })
+    expect(used(batch.spent)).toBeGreaterThan(3000)
+    expect(used(batch.spent)).toBeLessThanOrEqual(4000)
+  })
+
   test('that is raised lets the batch go on by itself, and each item is paid for once', async () => {
     const app = await budgeted(40)
     const { id } = await app.start('toy', { budget: { tokens: 800 } })
