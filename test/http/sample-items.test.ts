@@ -105,8 +105,8 @@ describe('a sample is refused, and nothing is paid,', () => {
     [{ itemIds: [''] }, 'itemIds.0'],
     [{ itemIds: 'ada' }, 'itemIds'],
     [{ itemIds: ['ada'], count: 1 }, 'itemIds'],
-    [{ params: { paidOnly: 'yes' } }, 'paidOnly'],
-    [{ params: { paid: true } }, ''],
+    [{ params: { paidOnly: 'yes' } }, 'params.paidOnly'],
+    [{ params: { paid: true } }, 'params'],
     [{ cuont: 1 }, ''],
   ] as const)('with %o', async ([body, path]) => {
     const app = rounds()
