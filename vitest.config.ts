@@ -21,6 +21,8 @@ export default defineConfig({
           globalSetup: ['test/support/lanes.setup.ts'],
           // Each has local services of its own.
           maxWorkers: lanes,
+          // Loading the Worker anew takes longer than most files do; nothing of it is kept in a module.
+          isolate: false,
           testTimeout: 30_000,
         },
       },

@@ -16,7 +16,7 @@ export type Budget = z.output<typeof budgetSchema>
 
 /**
  * The breaker: of the last `window` tries, more than `percent` % of the window or more than `count` failures pause the
- * batch. A try that is repeated counts each time.
+ * batch. An item that fails again in the same way counts once.
  */
 export const tolerateSchema = z
   .strictObject({

@@ -114,7 +114,8 @@ async function endItem(
         queued_at = case when ${outcome.status} = 'queued' then now() else i.queued_at end,
         ended_at = case when ${outcome.status} = 'queued' then null else now() end
       from item where i.batch_id = item.batch_id and i.item_id = item.item_id
-      returning i.batch_id, i.workflow, i.scope, i.item_id, i.version, i.status, i.attempt, item.status as was
+      returning i.batch_id, i.workflow, i.scope, i.item_id, i.version, i.status, i.attempt, item.status as was,
+        item.fingerprint as failed_before
     ),
     ${outcome.status === 'succeeded' ? storeResult(outcome, { inputTokens, outputTokens }) : noResult},
     ${settle(pageSize, tried)}

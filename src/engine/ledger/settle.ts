@@ -24,9 +24,9 @@ const batch = sql.raw('batch')
 const calm = { fall: 5, rise: 30 }
 
 /**
- * CTEs that follow `batch`, the locked batch row, and `moved(status, was)`, the item of it that has just left `was`:
- * `after` moves the counters, `judged` lets canary and breaker judge them, `settled` writes that, closes the batch with
- * its last item and says which page this made room for.
+ * CTEs that follow `batch`, the locked batch row, and `moved(status, was, failed_before)`, the item of it that has just
+ * left `was`, with the fingerprint of its last error: `after` moves the counters, `judged` lets canary and breaker judge
+ * them, `settled` writes that, closes the batch with its last item and says which page this made room for.
  *
  * Values are joined and not sub-selected, because a row that changed while this statement waited is evaluated again,
  * and a data-modifying CTE cannot be.
@@ -43,11 +43,11 @@ const room = (pageSize: number) => sql`(
 const tryUsd = ({ inputTokens, outputTokens }: Try) => sql`(
   ${inputTokens}::int * batch.input_usd_per_million + ${outputTokens}::int * batch.output_usd_per_million) / 1000000`
 
-/** The window of the breaker, moved on by this try. */
+/** The window of the breaker, moved on by this try, unless it says again what the item's last one said. */
 function recentTries({ counts, fingerprint }: Try): SQL {
   if (!counts) return sql`batch.recent`
   const window = sql`(batch.tolerate->>'window')::int`
-  return sql`case when batch.tolerate is null then batch.recent else
+  return sql`case when batch.tolerate is null or m.failed_before = ${fingerprint}::text then batch.recent else
     (batch.recent || ${fingerprint ?? ''}::text)[greatest(1, cardinality(batch.recent) + 2 - ${window}):] end`
 }
 

@@ -94,6 +94,35 @@ describe('a breaker', () => {
     expect(await app.batch(id)).toMatchObject({ pausedBy: 'breaker', counts: { failed: 0, queued: 20 } })
   })
 
+  test('counts an item once that fails again in the same way, so that a few of them are not a broken model', async () => {
+    let tries = 0
+    const app = rounds([
+      toyWorkflow((_, id) => {
+        if (id !== userId(1) && id !== userId(2)) return Promise.resolve({ text: id })
+        tries += 1
+        throw new Error(`no luck for ${id}`)
+      }),
+    ])
+    await insertUsers(app.services.db, 10)
+    const { id } = await app.start('toy', { tolerate: { count: 2 } })
+    await app.deliver()
+    expect(tries).toBe(8)
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 2, succeeded: 8 } })
+  })
+
+  test('counts an item again that fails in another way', async () => {
+    const reasons = ['the model is down', 'the output does not fit']
+    const app = rounds([
+      toyWorkflow(() => {
+        throw new Error(reasons.shift() ?? 'the model is gone')
+      }),
+    ])
+    await insertUsers(app.services.db, 1)
+    const { id } = await app.start('toy', { tolerate: { count: 2 } })
+    await app.deliver()
+    expect(await app.batch(id)).toMatchObject({ pausedBy: 'breaker', counts: { failed: 0, queued: 1 } })
+  })
+
   test('begins anew after a resume; with retries all succeed, and nothing stored is worked on again', async () => {
     const app = await failing(120, (n) => n % 3 === 0)
     const { id } = await app.start('toy', { tolerate: { percent: 10, window: 100 } })

@@ -1,4 +1,6 @@
-import type { Pool, PoolClient, QueryArrayConfig } from 'pg'
+import { createHash } from 'node:crypto'
+import type { PoolClient, QueryArrayConfig } from 'pg'
+import type { Database } from './database.ts'
 import { NeonError } from './neon-error.ts'
 import type { Payload, Query } from './payload.ts'
 
@@ -28,10 +30,12 @@ const ISOLATION_LEVELS = new Map([
 
 /** Runs a payload on a connection of its own and leaves that connection clean. */
 export async function execute(
-  pool: Pool,
+  { pool, backend }: Database,
   payload: Payload,
-  options: Options,
+  asked: Options,
 ): Promise<QueryResult | { results: QueryResult[] }> {
+  // Parsing and planning is most of what PGlite does; a real server gets its statements as Neon's would.
+  const options = { ...asked, prepared: backend === 'PGlite' }
   const begin = beginStatement(options)
   const client = await pool.connect()
   let results: QueryResult[] = []
@@ -44,15 +48,17 @@ export async function execute(
     results = await transaction(client, begin, payload.queries, options)
     return { results }
   } finally {
-    await handBack(client, results)
+    await handBack(client, results, options)
   }
 }
+
+type Prepared = Options & { prepared: boolean }
 
 async function transaction(
   client: PoolClient,
   begin: string,
   queries: Query[],
-  options: Options,
+  options: Prepared,
 ): Promise<QueryResult[]> {
   await client.query(begin)
   try {
@@ -67,8 +73,9 @@ async function transaction(
   }
 }
 
-async function run(client: PoolClient, query: Query, options: Options): Promise<QueryResult> {
+async function run(client: PoolClient, query: Query, options: Prepared): Promise<QueryResult> {
   const config: TextQuery = {
+    ...(options.prepared && { name: createHash('md5').update(query.query).digest('hex') }),
     text: query.query,
     values: query.params,
     rowMode: 'array',
@@ -98,8 +105,12 @@ function beginStatement({ isolation, readOnly, deferrable }: Options): string {
 }
 
 /** A request must leave nothing to the next one: no open transaction, no session setting. */
-async function handBack(client: PoolClient, results: QueryResult[]): Promise<void> {
+async function handBack(client: PoolClient, results: QueryResult[], { prepared }: Prepared): Promise<void> {
   if (client.getTransactionStatus() !== 'I') return client.release(true)
-  if (results.some((result) => result.command === 'SET')) await client.query('discard all')
+  if (results.some((result) => result.command === 'SET')) {
+    await client.query('discard all')
+    // Its prepared statements are gone as well, which only the client does not know.
+    if (prepared) return client.release(true)
+  }
   client.release()
 }

@@ -82,7 +82,7 @@ async function answer(
   if (Buffer.byteLength(text) > MAX_BYTES) throw tooLarge(413, 'request')
   const payload = parsePayload(text)
   statistics.add('queries' in payload ? payload.queries.length : 1)
-  const body = JSON.stringify(await execute(database.pool, payload, options))
+  const body = JSON.stringify(await execute(database, payload, options))
   if (body.length > MAX_BYTES) throw tooLarge(507, 'response')
   return c.body(body, 200, { 'content-type': 'application/json' })
 }
