@@ -31,7 +31,7 @@ const isChange = ({ event }: { event?: string }) => event === 'change'
 
 test('changes that are made while somebody watches arrive once each, in their order', async () => {
   const { id, act, deliver, ...rest } = await started(3)
-  const app = following(rest, { pollMs: 5 })
+  const app = following(rest, { pollMs: 5, reads: 10_000 })
   const watching = follow(app, id)
   await deliver({ concurrency: 1, until: () => rest.worked.length > 0 })
   for (let n = 0; n < 10; n += 1) {
