@@ -50,10 +50,10 @@ async function outstanding(users: number, lost: ReadonlySet<string>) {
   return { ...app, id, tick: () => reconcile(services, [toy], { graceSeconds: 0 }) }
 }
 
-describe('with 1,500 items outstanding', () => {
-  test('those that are lost are found among those that are alive', { timeout: 120_000 }, async () => {
-    const lost = [userId(1), userId(750), userId(1500)]
-    const app = await outstanding(1500, new Set(lost))
+describe('with 400 items outstanding', () => {
+  test('those that are lost are found among those that are alive', async () => {
+    const lost = [userId(1), userId(200), userId(400)]
+    const app = await outstanding(400, new Set(lost))
     await app.tick()
     await app.tick()
     const heals = await healsOf(app, app.id)
@@ -62,9 +62,9 @@ describe('with 1,500 items outstanding', () => {
       expect(heals).toContainEqual(expect.objectContaining({ after: { itemId, attempt: 2 } }))
     }
     await app.deliver({ concurrency: 8 })
-    expect(await app.batch(app.id)).toMatchObject({ status: 'completed', counts: { succeeded: 1500 } })
-    expect(worked.length).toBe(1500)
-    expect(new Set(worked).size).toBe(1500)
+    expect(await app.batch(app.id)).toMatchObject({ status: 'completed', counts: { succeeded: 400 } })
+    expect(worked.length).toBe(400)
+    expect(new Set(worked).size).toBe(400)
   })
 
   test('or fewer, all get new runs in one tick when all are lost', async () => {

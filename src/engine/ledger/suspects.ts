@@ -16,7 +16,6 @@ const row = z.object({
   status: z.enum(['starting', 'running', 'cancelled']),
   attempt: z.int(),
   pages: z.int(),
-  /** At which layer 3 is to be delivered. */
   /** Nothing has happened to it for the grace though a run of layer 1, or of layer 2 for its next page, has to come. */
   due: z.boolean(),
   items: z.array(itemRow),
