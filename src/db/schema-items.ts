@@ -89,7 +89,7 @@ export const batchItems = pgTable(
       .on(t.batchId, t.page)
       .where(sql`status = 'queued'`),
     index('batch_items_failed')
-      .on(t.batchId, t.fingerprint)
+      .on(t.batchId, t.fingerprint, t.itemId)
       .where(sql`fingerprint is not null`),
     index('batch_items_retry')
       .on(t.batchId, t.itemId)

@@ -46,7 +46,11 @@ export const changes = pgTable(
     /** A change that is asked for again with the same key is not made again. */
     key: text('key').unique(),
   },
-  (t) => [index('changes_batch').on(t.batchId, t.id)],
+  (t) => [
+    index('changes_batch').on(t.batchId, t.id),
+    index('changes_workflow').on(t.workflow, t.id),
+    index('changes_actor').on(t.actor, t.id),
+  ],
 )
 
 /** A workflow that is here starts nothing, nor does any when `all` is. */

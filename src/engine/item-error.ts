@@ -12,19 +12,20 @@ export type ItemError = {
 }
 
 /** Describes an error for the ledger: what it says, and which group it belongs to. */
-export async function itemError(error: unknown, step: string): Promise<ItemError> {
+export async function itemError(error: unknown, step: string, itemId: string): Promise<ItemError> {
   const { name, message } = describeError(error)
   return {
     name,
     message,
     step,
-    fingerprint: await sha256(JSON.stringify([step, name, normalised(message)]), 6),
+    fingerprint: await sha256(JSON.stringify([step, name, normalised(message, itemId)]), 6),
   }
 }
 
-/** The message without what differs from item to item. */
-const normalised = (message: string): string =>
+/** The message without what differs from item to item: its id, numbers and words with digits, what is quoted. */
+const normalised = (message: string, itemId: string): string =>
   message
+    .replaceAll(new RegExp(`(?<!\\w)${RegExp.escape(itemId)}(?!\\w)`, 'g'), '#')
     .replaceAll(/"[^"]*"|'[^']*'|`[^`]*`/g, '…')
     .replaceAll(/\b(?=\w*\d)[\w-]+\b/g, '#')
     .replaceAll(/\s+/g, ' ')

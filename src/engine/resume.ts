@@ -3,7 +3,7 @@ import type { Workflow } from '../workflows/contract.ts'
 import { dropRuns } from './drop-runs.ts'
 import { freeKey, rounds, type By } from './ledger/changes.ts'
 import { pauseBatch } from './ledger/pause-batch.ts'
-import { resumeBatch, type Resumed } from './ledger/resume-batch.ts'
+import { resumeBatch, type Resumed, type ResumeOptions } from './ledger/resume-batch.ts'
 import type { NextPage } from './ledger/settle.ts'
 import type { Services } from './services.ts'
 import { pageRun, triggerRuns } from './trigger.ts'
@@ -18,8 +18,9 @@ export async function resume(
   workflow: Workflow,
   batchId: string,
   by: By,
+  options: ResumeOptions = {},
 ): Promise<Resumed['outcome']> {
-  const resumed = await resumeBatch(services.db, batchId, by)
+  const resumed = await resumeBatch(services.db, batchId, by, options)
   if (resumed.outcome === 'resumed') {
     await dropRuns(services, workflow, batchId, resumed.superseded)
     await goOn(services, workflow, batchId, resumed.nextPage, by)
@@ -38,12 +39,26 @@ export async function goOn(
   nextPage: NextPage | null,
   { key }: By = rounds,
 ): Promise<void> {
-  if (nextPage === null) return
   try {
-    await triggerRuns(services, workflow, [pageRun(batchId, nextPage.page, nextPage.attempt)])
+    await triggerPage(services, workflow, batchId, nextPage)
   } catch (error) {
     await pauseBatch(services.db, batchId, 'lost_run', { ...rounds, reason: describeError(error).message })
     if (key !== undefined) await freeKey(services.db, key)
     throw error
   }
+}
+
+/**
+ * Triggers a page, if there is one to trigger.
+ *
+ * @throws Error when QStash cannot be reached; the tick that reconciles triggers the page later.
+ */
+export async function triggerPage(
+  services: Services,
+  workflow: Workflow,
+  batchId: string,
+  nextPage: NextPage | null,
+): Promise<void> {
+  if (nextPage === null) return
+  await triggerRuns(services, workflow, [pageRun(batchId, nextPage.page, nextPage.attempt)])
 }

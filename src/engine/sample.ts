@@ -82,13 +82,14 @@ async function sampled(
     input.push({ instructions: storable(instructions), prompt: storable(prompt) })
   })
   const begun = Date.now()
-  const outcome = await tryWork(() => doWork(services, workflow, item, ai), workflow)
+  const outcome = await tryWork(() => doWork(services, workflow, item, ai), workflow, item.itemId)
   return { ...outcome, input: [...input], ...ai.used(), workMs: Date.now() - begun }
 }
 
 async function tryWork(
   work: () => ReturnType<typeof doWork>,
   { verb }: Workflow,
+  itemId: string,
 ): Promise<Pick<Sampled, 'status' | 'output' | 'error'>> {
   try {
     const done = await work()
@@ -96,7 +97,7 @@ async function tryWork(
     const error = { name: 'Skipped', message: done.reason, step: verb }
     return { status: 'skipped', output: null, error }
   } catch (error) {
-    const { fingerprint: _, ...described } = await itemError(error, verb)
+    const { fingerprint: _, ...described } = await itemError(error, verb, itemId)
     return { status: 'failed', output: null, error: described }
   }
 }

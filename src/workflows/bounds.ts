@@ -58,5 +58,6 @@ export type Estimate = z.output<typeof estimateSchema>
 export const paceSchema = {
   parallelism: z.int().min(1).max(1000),
   rate: z.int().min(1).max(10_000),
-  maxOutstanding: z.int().min(1).max(maxInt32),
+  /** Above it, the tick that reconciles could not ask QStash for all runs of a batch. */
+  maxOutstanding: z.int().min(1).max(10_000),
 }

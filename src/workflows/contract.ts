@@ -12,6 +12,7 @@ import {
   budgetSchema,
   canarySchema,
   estimateSchema,
+  paceSchema,
   tolerateSchema,
   type Budget,
   type Canary,
@@ -75,7 +76,7 @@ type Options<P, Data extends Json> = {
   pageSize: number
   /** Items that one layer-2 run triggers, 1 to 100. */
   chunkSize: number
-  /** Most items queued or running at any time. */
+  /** Most items queued or running at any time, 1 to 10,000. */
   maxOutstanding: number
   /** What one item is thought to use; the budget reserves it until an item has used more. */
   estimate: Estimate | null
@@ -103,7 +104,7 @@ const wellFormed = z.object({
   verb: z.string().regex(/^[a-z]+$/),
   pageSize: size,
   chunkSize: size,
-  maxOutstanding: z.int().min(1),
+  maxOutstanding: paceSchema.maxOutstanding,
   estimate: estimateSchema.nullable(),
   budget: budgetSchema.nullable(),
   tolerate: tolerateSchema.nullable(),

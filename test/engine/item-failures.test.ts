@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { reconcile } from '../../src/engine/reconcile.ts'
 import {
   isFailureCallback,
   isItem,
@@ -43,26 +44,37 @@ describe('a run of layer 3 that fails for good', () => {
     })
   })
 
-  test('whose worker may still be at work waits for it, and then leaves it to the operator', async () => {
-    const { deliver, now, act, services, worked, die } = await started(1)
+  test('whose worker may still be at work waits for it, holds nobody up, and is failed by a later tick', async () => {
+    const { deliver, now, services, toy, worked, die } = await started(3)
+    let poison: string | undefined
     let reports = 0
     await deliver({
       concurrency: 1,
       async fate(delivery): Promise<Fate> {
-        if (!delivery.url.endsWith('/execute-user')) return 'normal'
-        if (isFailureCallback(delivery)) reports += 1
-        else await die(delivery, 3600)
-        return isFailureCallback(delivery) ? 'normal' : 'lost'
+        if (!isItem(delivery)) return 'normal'
+        if (isFailureCallback(delivery)) {
+          reports += 1
+          return 'normal'
+        }
+        const run = delivery.headers['upstash-workflow-runid']
+        poison ??= run
+        if (run !== poison) return 'normal'
+        await die(delivery, 3600)
+        return 'lost'
       },
     })
     expect(reports).toBe(4)
-    expect(await now()).toMatchObject({ status: 'paused', counts: { running: 1, failed: 0 } })
+    expect(await now()).toMatchObject({
+      status: 'running',
+      counts: { running: 1, failed: 0, succeeded: 2 },
+    })
+    await reconcile(services, [toy], { graceSeconds: 0 })
+    expect(await now()).toMatchObject({ status: 'running', counts: { running: 1, failed: 0 } })
 
-    await services.db.execute(sql`update batch_items set lease_until = now()`)
-    await act('resume')
-    await deliver()
-    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 1 } })
-    expect(worked.length).toBe(1)
+    await services.db.execute(sql`update batch_items set lease_until = now() where status = 'running'`)
+    await reconcile(services, [toy], { graceSeconds: 0 })
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 2, failed: 1 } })
+    expect(worked.length).toBe(2)
   })
 
   test('that never reached its item pauses the batch, and resuming works on it', async () => {

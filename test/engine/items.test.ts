@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { PermanentError } from '../../src/errors.ts'
 import { isItem, type Fate } from '../support/deliveries.ts'
 import { insertUsers, userId } from '../support/population.ts'
@@ -32,6 +33,17 @@ describe('an item', () => {
     expect(await items('failed')).toMatchObject({
       data: [{ id: userId(7), claims: 4, error: { name: 'Error', message: 'no luck (4)' } }],
     })
+  })
+
+  test('is worked on also where its schema would take nothing for a result', async () => {
+    let tries = 0
+    const work = () => {
+      tries += 1
+      return Promise.resolve({ text: 'written' })
+    }
+    const { batch } = await runToy(3, work, { data: z.object({ text: z.string() }).catch({ text: 'empty' }) })
+    expect(tries).toBe(3)
+    expect(batch).toMatchObject({ counts: { succeeded: 3 } })
   })
 
   test('with a permanent error fails at once', async () => {

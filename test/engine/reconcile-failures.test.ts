@@ -177,24 +177,4 @@ describe('a run that failed', () => {
     await deliver()
     expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 2, failed: 1 } })
   })
-
-  test('and was reported while its worker could still live is replaced once that is dead', async () => {
-    const { deliver, die, now, act, services, tick, heals, worked } = await reconciling(1)
-    await deliver({
-      concurrency: 1,
-      async fate(delivery): Promise<Fate> {
-        if (isFailureCallback(delivery) || !isItemOf(userId(1))(delivery)) return 'normal'
-        await die(delivery, 3600)
-        return 'lost'
-      },
-    })
-    expect(await now()).toMatchObject({ status: 'paused', counts: { running: 1 } })
-    await act('resume')
-    await services.db.execute(sql`update batch_items set lease_until = now()`)
-    await tick()
-    expect(await heals()).toMatchObject([{ action: 'heal.item', after: { attempt: 2 } }])
-    await deliver()
-    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 1 } })
-    expect(worked.length).toBe(1)
-  })
 })

@@ -3,8 +3,9 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { PermanentError } from '../../src/errors.ts'
 import { insertUsers, userId } from '../support/population.ts'
-import { resetEverything, rounds } from '../support/rounds.ts'
+import { qstashThatIsDown, resetEverything, rounds } from '../support/rounds.ts'
 import { toyWorkflow } from '../support/toy.ts'
+import { addUser } from '../workflows/records.ts'
 import { itemsOf } from '../workflows/runs.ts'
 
 beforeEach(resetEverything)
@@ -27,21 +28,21 @@ const groups = z.object({
 async function failedBatch(users: number, options: Parameters<typeof toyWorkflow>[1] = {}) {
   const state = { broken: true, worked: [] as string[] }
   const numbers = new Map(Array.from({ length: users }, (_, index) => [userId(index + 1), index + 1]))
-  const app = rounds([
-    toyWorkflow((_, id) => {
-      state.worked.push(id)
-      const n = numbers.get(id) ?? 0
-      if (state.broken && n % 5 === 0) throw new PermanentError(`the disk of "${id}" is full`)
-      if (state.broken && n % 3 === 0) throw new PermanentError(`quota used up: request ${id} of ${n} units`)
-      return Promise.resolve({ text: id })
-    }, options),
-  ])
+  const toy = toyWorkflow((_, id) => {
+    state.worked.push(id)
+    const n = numbers.get(id) ?? 0
+    if (state.broken && n % 5 === 0) throw new PermanentError(`the disk of "${id}" is full`)
+    if (state.broken && n % 3 === 0) throw new PermanentError(`quota used up: request ${id} of ${n} units`)
+    return Promise.resolve({ text: id })
+  }, options)
+  const app = rounds([toy])
   await insertUsers(app.services.db, users)
   const { id } = await app.start('toy')
   await app.deliver()
   state.worked = []
   return {
     ...app,
+    toy,
     id,
     state,
     failures: async () =>
@@ -52,6 +53,19 @@ async function failedBatch(users: number, options: Parameters<typeof toyWorkflow
 }
 
 describe('failures', () => {
+  test('are one group also when their ids are words', async () => {
+    const app = rounds([
+      toyWorkflow((_, id) => {
+        throw new PermanentError(`agent ${id} not found, said ${id}.`)
+      }),
+    ])
+    for (const id of ['alice', 'bob', 'a']) await addUser(app.services.db, id)
+    const { id } = await app.start('toy')
+    await app.deliver()
+    const answer = await app.call('GET', `/api/admin/batches/${id}/failures`)
+    expect(groups.parse(answer.body).data).toMatchObject([{ count: 3, items: ['a', 'alice', 'bob'] }])
+  })
+
   test('are grouped by error, whatever ids and numbers it names', async () => {
     const { failures } = await failedBatch(30)
     const found = await failures()
@@ -266,4 +280,17 @@ describe('a retry', () => {
     expect(rows.map(({ attempt }) => attempt)).toEqual([1, 1, 2])
     expect((await itemsOf(app, app.id)).map(({ claims }) => claims)).toEqual([1, 1, 2])
   })
+})
+
+test('a retry that QStash was not told of is triggered when it is asked for again with its key', async () => {
+  const app = await failedBatch(15)
+  app.state.broken = false
+  const cutOff = rounds([app.toy], { QSTASH_URL: qstashThatIsDown })
+  const path = `/api/admin/batches/${app.id}/retry`
+  const key = { 'idempotency-key': 'again' }
+  expect((await cutOff.call('POST', path, { all: true }, key)).status).toBe(503)
+  expect(await app.batch(app.id)).toMatchObject({ status: 'running', counts: { retrying: 7 } })
+  expect(await app.retry({ all: true }, key)).toEqual({ status: 200, body: { retried: 7, alreadyDone: 0 } })
+  await app.deliver()
+  expect(await app.batch(app.id)).toMatchObject({ status: 'completed', counts: { succeeded: 15 } })
 })

@@ -48,19 +48,18 @@ export const executeLayer: Layer<Payload> = {
     return await notClaimed(services, workflow, item, claim)
   },
 
-  async failed(services, workflow, item, { reason, retried }) {
+  async failed(services, workflow, item, { reason }) {
     const { db } = services
     const { pageSize } = workflow
-    const error = await itemError(Object.assign(new Error(reason), { name: 'RunFailed' }), 'run')
+    const error = await itemError(Object.assign(new Error(reason), { name: 'RunFailed' }), 'run', item.itemId)
     const ended = await abandonItem(db, { ...item, pageSize }, { status: 'failed', error })
     if (ended !== undefined) return await passOn(services, workflow, item, { ...ended, made: null })
     const state = await itemState(db, item)
     if (state === undefined) return
-    if (state.status === 'running' && retried < workflow.layers.execute.retries) {
-      throw new Error(`item ${item.itemId} may still be at work`)
-    }
-    if (state.status === 'running' || state.status === 'queued') {
-      // Nobody knows what became of it, or no delivery ever reached it: it is not the item that is broken.
+    // When no report comes late enough, the tick that reconciles finds the item once its lease is over.
+    if (state.status === 'running') throw new Error(`item ${item.itemId} may still be at work`)
+    if (state.status === 'queued') {
+      // No delivery ever reached it: it is not the item that is broken.
       const lost = `the run of item ${item.itemId} was lost: ${reason}`
       await pauseBatch(db, item.batchId, 'lost_run', { ...rounds, reason: lost })
     } else await finishAgain(services, workflow, item, state)

@@ -37,7 +37,12 @@ export const paginateLayer: Layer<Payload> = {
   failed: ({ db }, _workflow, { batchId, ...lost }, { reason }) => pauseForLostRun(db, batchId, lost, reason),
 }
 
-async function runPage(services: Services, workflow: Workflow, batchId: string, page: number) {
+async function runPage(
+  services: Services,
+  workflow: Workflow,
+  batchId: string,
+  page: number,
+): Promise<Record<string, Json>> {
   const { db } = services
   const position = await pagePosition(db, workflow, batchId, page)
   if (position === undefined) throw new PermanentError(`${workflow.name} has no batch ${batchId}`)
@@ -49,6 +54,10 @@ async function runPage(services: Services, workflow: Workflow, batchId: string, 
           : recordPage(db, { batchId, page, cursor, size }, { workflow, ...rest }))
       : undefined
   if (recorded === undefined) {
+    const now = await pagePosition(db, workflow, batchId, page)
+    // Its limits were lowered while the page was read.
+    if (now?.status === 'running' && now.pages === pages && now.size < size)
+      return await runPage(services, workflow, batchId, page)
     return await triggerLeft(services, workflow, batchId, await duePage(db, workflow, batchId, page), page)
   }
 

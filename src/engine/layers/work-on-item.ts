@@ -103,7 +103,7 @@ async function tryWork(
   try {
     return { outcome: await result(services, workflow, item, ai) }
   } catch (error) {
-    const described = await itemError(error, workflow.verb)
+    const described = await itemError(error, workflow.verb, item.itemId)
     if (error instanceof RetryLaterError) {
       return { outcome: { status: 'queued', again: 'new_run', error: described }, error }
     }
@@ -121,14 +121,10 @@ async function result(
   ai: MeteredAi,
 ): Promise<Outcome> {
   const freshForSeconds = workflow.freshFor === null ? null : ms(workflow.freshFor) / 1000
-  const prepared = workflow.data.safeParse(item.prepared?.data)
-  if (prepared.success) {
-    return {
-      status: 'succeeded',
-      data: prepared.data,
-      model: item.prepared?.model ?? null,
-      freshForSeconds,
-    }
+  if (item.prepared !== null) {
+    const { model } = item.prepared
+    const prepared = workflow.data.safeParse(item.prepared.data)
+    if (prepared.success) return { status: 'succeeded', data: prepared.data, model, freshForSeconds }
   }
   const done = await doWork(services, workflow, item, ai)
   if (done.status === 'succeeded') return { ...done, model: ai.used().model, freshForSeconds }

@@ -22,8 +22,9 @@ const was = sql.raw('was')
 const b = sql.raw('b')
 
 /**
- * Changes a batch's limits. One that was opened without prices gets today's, so that a budget in dollars can be held. The page is one that now has room and must be triggered; `resumes`: the batch was paused by
- * its budget, which now has room. Undefined: the batch has ended.
+ * Changes a batch's limits. One that was opened without prices gets today's, so that a budget in dollars can be held. The
+ * page is one that now has room and must be triggered; `resumes`: the batch was paused by its budget, which now has room.
+ * Undefined: the batch has ended.
  */
 export async function changeLimits(
   db: Db,
@@ -54,6 +55,8 @@ export async function changeLimits(
         budget = ${replaced(limits.budget, sql`b.budget`)},
         input_usd_per_million = coalesce(b.input_usd_per_million, ${prices.inputUsdPerMillion}::float),
         output_usd_per_million = coalesce(b.output_usd_per_million, ${prices.outputUsdPerMillion}::float),
+        item_usd = case when b.item_usd > 0 then b.item_usd else coalesce(b.item_tokens * greatest(
+          ${prices.inputUsdPerMillion}::float, ${prices.outputUsdPerMillion}::float) / 1000000, 0) end,
         tolerate = ${replaced(limits.tolerate, sql`b.tolerate`)},
         recent = case when ${limits.tolerate !== undefined} then '{}' else b.recent end
       from wished w where b.id = w.id

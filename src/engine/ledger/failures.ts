@@ -39,7 +39,7 @@ export const failuresOf = (db: Db, batchId: string): Promise<FailureGroup[]> =>
         from (
           select item_id, error from batch_items
           where batch_id = ${batchId}::uuid and fingerprint = g.fingerprint and status = 'failed'
-          order by item_id limit ${sampleItems}
+          order by fingerprint, item_id limit ${sampleItems}
         ) few
       ) sample
       order by g.count desc, g.fingerprint`,

@@ -17,7 +17,7 @@ export const logHealedItems = (action: 'heal.item' | 'heal.cancelled-item', from
     sql`(select workflow, batch_id, item_id, attempt from ${from}) healed`,
   )
 
-/** Logs what was healed outside the ledger. The same key is logged once. */
+/** Logs what was healed outside the ledger, under the batch's lock like every change. The same key is logged once. */
 export async function logHeal(
   db: Db,
   batchId: string,
@@ -40,7 +40,7 @@ export async function logHeal(
         before: sql`${JSON.stringify(before)}::jsonb`,
         after: sql`${JSON.stringify(after)}::jsonb`,
       },
-      sql`batches b where b.id = ${batchId}::uuid`,
+      sql`(select * from batches where id = ${batchId}::uuid for no key update) b`,
     )}
     on conflict (key) do nothing`)
 }

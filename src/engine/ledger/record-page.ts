@@ -63,7 +63,8 @@ type At = { batchId: string; page: number } & Pick<PagePosition, 'cursor' | 'siz
  * page, it is marked to wait instead, and its attempt raised: the save that makes room triggers the page under an id
  * that QStash has not seen.
  *
- * Undefined: nothing was recorded, because there is no room, the batch is not running, or another delivery was faster.
+ * Undefined: nothing was recorded, because there is no room, the batch is not running, another delivery was faster, or
+ * `maxOutstanding` was lowered below the page's size while it was read.
  */
 export async function recordPage(db: Db, at: At, selection: Selection): Promise<RecordedPage | undefined> {
   const { batchId, page } = at
@@ -127,11 +128,11 @@ function readPage(db: Db, { cursor, size }: At, selection: Selection): SQL {
  * CTEs that lock the batch, only after the population has been read: a slow population must hold up neither claims
  * nor a pause. `room` is empty when a page would exceed what may be outstanding.
  */
-const lockBatch = ({ batchId, page }: At, { pageSize }: Workflow) => sql`
+const lockBatch = ({ batchId, page, size }: At, { pageSize }: Workflow) => sql`
   batch as (
     select * from batches
     where id = ${batchId}::uuid and status = 'running' and pages = ${page - 1} and not exhausted and retrying = 0
-      and (select taken from summary) is not null
+      and (select taken from summary) is not null and ${size} <= max_outstanding
     for no key update
   ),
   room as (

@@ -18,6 +18,9 @@ export type Resumed =
    */
   | { outcome: 'repeated' | 'killed' | 'over_budget' | 'inactive' }
 
+/** `onlyPausedBy`: leaves a batch alone that somebody else has paused meanwhile. */
+export type ResumeOptions = { onlyPausedBy?: 'budget' }
+
 /**
  * Opens the gate, also of a batch that is running but whose runs may be lost. Every item that is queued, or whose
  * worker is dead, gets a new attempt: whatever run it had will find itself superseded. The page is the first with such
@@ -25,7 +28,12 @@ export type Resumed =
  *
  * The breaker begins anew; a canary that failed is overruled, or judged again when items of it are tried again.
  */
-export async function resumeBatch(db: Db, batchId: string, by: By): Promise<Resumed> {
+export async function resumeBatch(
+  db: Db,
+  batchId: string,
+  by: By,
+  { onlyPausedBy }: ResumeOptions = {},
+): Promise<Resumed> {
   // Before it is judged: what it waits for may be the kill switch, or a resume with the same key.
   const lock = sql`select id from batches where id = ${batchId}::uuid for no key update`
   const open = sql`
@@ -34,6 +42,7 @@ export async function resumeBatch(db: Db, batchId: string, by: By): Promise<Resu
       select was.id, case
           when exists (select 1 from changes where key = ${by.key ?? null}::text) then 'repeated'
           when was.status not in ('paused', 'running') then 'inactive'
+          when was.paused_by is distinct from coalesce(${onlyPausedBy ?? null}::text, was.paused_by) then 'inactive'
           when ${killed(sql.raw('was'))} then 'killed'
           when ${overBudget(sql.raw('was'), sql`1`)} then 'over_budget'
           else 'resumed'

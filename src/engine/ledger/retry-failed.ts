@@ -34,7 +34,8 @@ export type Retried =
 
 /**
  * Marks failed items to be tried again, and lets a completed batch run again for them. They are queued page by page,
- * as there is room. An item that has got a result since it failed is left alone. The same `by.key` marks once.
+ * as there is room. An item that has got a result since it failed is left alone. The same `by.key` marks once, and gets
+ * the same page: whoever marked them may have died before it could trigger it.
  */
 export async function retryFailed(
   db: Db,
@@ -56,9 +57,13 @@ export async function retryFailed(
     logged as (${log(asked, by)})
     select batch.outcome, coalesce(r.attempt, batch.attempt) as attempt,
       r.id is not null and batch.status = 'completed' as reopened,
-      case when r.status = 'running' and ${morePages(sql.raw('r'))} and not r.awaiting_room then r.pages + 1 end as page,
+      case when n.status = 'running' and ${morePages(sql.raw('n'))} and not n.awaiting_room then n.pages + 1 end as page,
       coalesce(batch.earlier, jsonb_build_object('retried', c.retried, 'alreadyDone', c.already_done)) as counts
-    from batch join counts c on true left join reopened r on true`
+    from batch join counts c on true left join reopened r on true
+    cross join lateral (
+      select coalesce(r.status, batch.status) as status, coalesce(r.retrying, batch.retrying) as retrying,
+        coalesce(r.exhausted, batch.exhausted) as exhausted, coalesce(r.pages, batch.pages) as pages,
+        coalesce(r.awaiting_room, batch.awaiting_room) as awaiting_room) n`
   const [, [found]] = await transact(db, lock, act)
   if (found === undefined) return { outcome: 'ended' }
   const { outcome, attempt, page, counts, reopened } = row.parse(found)

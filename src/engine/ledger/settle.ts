@@ -57,7 +57,7 @@ const tripped = sql`(
     > (batch.tolerate->>'percent')::numeric * (batch.tolerate->>'window')::int) is true`
 
 const canaryDone = sql`(
-  a.canary_verdict = 'pending' and a.recorded >= a.canary_items and a.retrying = 0 and a.outstanding = 0) is true`
+  a.canary_verdict = 'pending' and (a.exhausted or a.recorded >= a.canary_items) and a.retrying = 0 and a.outstanding = 0) is true`
 const canaryGood = sql`
   a.succeeded >= (batch.canary->>'minSuccessRate')::numeric * (a.succeeded + a.failed)
   and (a.succeeded + a.failed > 0 or (batch.canary->>'minSuccessRate')::numeric = 0)`
@@ -65,10 +65,14 @@ const canaryReason = sql`format('%s of %s canary items succeeded and %s failed: 
   c.succeeded, c.recorded, c.failed, (b.canary->>'minSuccessRate')::numeric * 100)`
 
 /** Names the most frequent error of the window. */
-const breakerReason = ({ message }: Try) => sql`format('%s of the last %s tries failed; most often (%s): %s',
+const breakerReason = ({
+  message,
+  fingerprint,
+}: Try) => sql`format('%s of the last %s tries failed; most often (%s): %s',
   c.failures, cardinality(c.recent), c.fingerprint,
   coalesce((select i.error->>'message' from batch_items i
-    where i.batch_id = c.id and i.fingerprint = c.fingerprint limit 1), ${message}))`
+    where i.batch_id = c.id and i.fingerprint = c.fingerprint limit 1),
+    case when c.fingerprint = ${fingerprint}::text then ${message} end, 'an error that no item has any more'))`
 
 /** Halves the rate when the model asks for less, and doubles it again after a calm. Null: the batch's own rate. */
 function throttledRate({ throttled, fingerprint, counts }: Try): SQL {

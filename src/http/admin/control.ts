@@ -99,7 +99,8 @@ export const controlRoutes = (workflows: readonly Workflow[]) =>
         by,
       )
       const now = await after(services, batch, changed !== undefined, null)
-      if (changed?.resumes === true) await resume(services, workflow, batch.id, by)
+      if (changed?.resumes === true)
+        await resume(services, workflow, batch.id, by, { onlyPausedBy: 'budget' })
       else await goOn(services, workflow, batch.id, changed?.nextPage ?? null)
       // One that waits for another to end has no say in the pace yet.
       const paces = limits.parallelism !== undefined || limits.rate !== undefined

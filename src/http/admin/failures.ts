@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { failuresOf } from '../../engine/ledger/failures.ts'
 import { retryFailed, type RetryFilter } from '../../engine/ledger/retry-failed.ts'
 import { paceOf, tryToPinPace } from '../../engine/pace.ts'
-import { goOn } from '../../engine/resume.ts'
+import { triggerPage } from '../../engine/resume.ts'
 import { limitSchema } from '../../engine/start.ts'
 import { conflict } from '../../errors.ts'
 import type { Workflow } from '../../workflows/contract.ts'
@@ -110,7 +110,7 @@ export const failureRoutes = (workflows: readonly Workflow[]) =>
       switch (retried.outcome) {
         case 'retried':
           if (retried.reopened) await tryToPinPace(services, workflow, paceOf(batch))
-          await goOn(services, workflow, batch.id, retried.nextPage, by)
+          await triggerPage(services, workflow, batch.id, retried.nextPage)
           return c.json(retried.counts, 200)
         case 'killed':
           throw conflict('the kill switch is on', { killSwitch: true })

@@ -136,6 +136,15 @@ describe('a canary', () => {
     })
   })
 
+  test('larger than all there is is judged at the end', async () => {
+    const app = await canaried(5, () => 'fails')
+    const { id } = await app.start('toy', { canary })
+    await app.deliver()
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 5 } })
+    const { rows } = await app.services.db.execute('select canary_verdict from batches')
+    expect(rows).toEqual([{ canary_verdict: 'failed' }])
+  })
+
   test('over all there is ends the batch', async () => {
     const app = await canaried(7, () => 'ok')
     const { id } = await app.start('toy', { canary })
