@@ -1,4 +1,3 @@
-import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { isFailureCallback, type Fate } from '../support/deliveries.ts'
 import { userId } from '../support/population.ts'
