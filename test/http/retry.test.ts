@@ -57,7 +57,10 @@ describe('a retry', () => {
   test('of all failed items works on them again, and on nothing else', async () => {
     const { retry, state, deliver, batch, id, failures } = await failedBatch(60)
     state.broken = false
-    expect(await retry({ all: true })).toEqual({ status: 200, body: { retried: 28, alreadyDone: 0 } })
+    expect(await retry({ all: true })).toEqual({
+      status: 200,
+      body: { retried: 28, alreadyDone: 0, left: 0 },
+    })
     expect(await batch(id)).toMatchObject({ status: 'running', counts: { retrying: 28 } })
     await deliver()
     expect(await batch(id)).toMatchObject({
@@ -81,10 +84,10 @@ describe('a retry', () => {
   test('of one item, and of N of them', async () => {
     const { retry, state, deliver, batch, id } = await failedBatch(30)
     state.broken = false
-    expect((await retry({ itemIds: [userId(9)] })).body).toEqual({ retried: 1, alreadyDone: 0 })
+    expect((await retry({ itemIds: [userId(9)] })).body).toEqual({ retried: 1, alreadyDone: 0, left: 0 })
     await deliver()
     expect(state.worked).toEqual([userId(9)])
-    expect((await retry({ all: true, limit: 4 })).body).toEqual({ retried: 4, alreadyDone: 0 })
+    expect((await retry({ all: true, limit: 4 })).body).toEqual({ retried: 4, alreadyDone: 0, left: 9 })
     await deliver()
     expect(state.worked.toSorted()).toEqual([3, 5, 6, 9, 10].map(userId))
     expect((await batch(id)).counts).toMatchObject({ failed: 9, succeeded: 21 })
@@ -117,7 +120,7 @@ describe('a retry', () => {
 
   test('of what has not failed, or is unknown, tries nothing', async () => {
     const { retry, batch, id } = await failedBatch(6)
-    const none = { status: 200, body: { retried: 0, alreadyDone: 0 } }
+    const none = { status: 200, body: { retried: 0, alreadyDone: 0, left: 0 } }
     expect(await retry({ itemIds: [userId(1), 'nobody'] })).toEqual(none)
     expect(await retry({ fingerprint: 'nothing like it' })).toEqual(none)
     expect((await batch(id)).status).toBe('completed')
@@ -169,7 +172,7 @@ describe('a retry', () => {
     state.broken = false
     await retry({ itemIds: [userId(3)] })
     await call('POST', `/api/admin/batches/${id}/pause`)
-    expect((await retry({ all: true })).body).toEqual({ retried: 13, alreadyDone: 0 })
+    expect((await retry({ all: true })).body).toEqual({ retried: 13, alreadyDone: 0, left: 0 })
     await deliver()
     expect(state.worked).toEqual([])
     await call('POST', `/api/admin/batches/${id}/resume`)
@@ -199,7 +202,7 @@ describe('a retry', () => {
     state.broken = false
     await start('toy')
     await deliver()
-    expect((await retry({ all: true })).body).toEqual({ retried: 0, alreadyDone: 14 })
+    expect((await retry({ all: true })).body).toEqual({ retried: 0, alreadyDone: 14, left: 0 })
     expect((await batch(id)).status).toBe('completed')
     expect(state.worked.length).toBe(14)
   })
@@ -217,7 +220,7 @@ describe('a retry', () => {
     const key = { 'idempotency-key': 'after the fix' }
     const answers = await Promise.all([1, 2, 3].map(() => retry({ all: true }, key)))
     for (const answer of answers) {
-      expect(answer).toMatchObject({ status: 200, body: { retried: 14, alreadyDone: 0 } })
+      expect(answer).toMatchObject({ status: 200, body: { retried: 14, alreadyDone: 0, left: 0 } })
     }
     await deliver()
     expect(state.worked.length).toBe(14)
@@ -248,7 +251,10 @@ test('a retry that QStash was not told of is triggered when it is asked for agai
   const key = { 'idempotency-key': 'again' }
   expect((await cutOff.call('POST', path, { all: true }, key)).status).toBe(503)
   expect(await app.batch(app.id)).toMatchObject({ status: 'running', counts: { retrying: 7 } })
-  expect(await app.retry({ all: true }, key)).toEqual({ status: 200, body: { retried: 7, alreadyDone: 0 } })
+  expect(await app.retry({ all: true }, key)).toEqual({
+    status: 200,
+    body: { retried: 7, alreadyDone: 0, left: 0 },
+  })
   await app.deliver()
   expect(await app.batch(app.id)).toMatchObject({ status: 'completed', counts: { succeeded: 15 } })
 })

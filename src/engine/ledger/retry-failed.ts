@@ -6,10 +6,13 @@ import { logChange, type By } from './changes.ts'
 import { unfinished } from './needs-work.ts'
 import type { NextPage } from './settle.ts'
 
+/** So many are marked at once: the batch is locked meanwhile. */
+export const mostRetried = 100_000
+
 /** Which failed items to try again. */
 export type RetryFilter = { all: true } | { fingerprint: string } | { itemIds: string[] }
 
-const countsRow = z.object({ retried: z.int(), alreadyDone: z.int() })
+const countsRow = z.object({ retried: z.int(), alreadyDone: z.int(), left: z.int() })
 const row = z.object({
   outcome: z.enum(['retried', 'killed', 'busy', 'ended', 'key_used']),
   attempt: z.int(),
@@ -58,7 +61,8 @@ export async function retryFailed(
     select batch.outcome, coalesce(r.attempt, batch.attempt) as attempt,
       r.id is not null and batch.status = 'completed' as reopened,
       case when n.status = 'running' and ${morePages(sql.raw('n'))} and not n.awaiting_room then n.pages + 1 end as page,
-      coalesce(batch.earlier, jsonb_build_object('retried', c.retried, 'alreadyDone', c.already_done)) as counts
+      coalesce(batch.earlier, jsonb_build_object(
+        'retried', c.retried, 'alreadyDone', c.already_done, 'left', c.left_over)) as counts
     from batch join counts c on true left join reopened r on true
     cross join lateral (
       select coalesce(r.status, batch.status) as status, coalesce(r.retrying, batch.retrying) as retrying,
@@ -100,9 +104,8 @@ const mark = (batchId: string, { filter, limit }: Asked): SQL => sql`
         select 1 from results r where r.workflow = i.workflow and r.scope = i.scope and r.item_id = i.item_id
           and r.generated_at > i.ended_at) as done
     from batch join batch_items i on i.batch_id = batch.id
-    where batch.outcome = 'retried' and batch.earlier is null and i.status = 'failed' and not i.retry
-      and ${matching(filter)}
-    order by i.item_id limit ${limit}::int
+    where ${choosable(filter)}
+    order by i.item_id limit ${limit ?? mostRetried}::int
   ),
   marked as (
     update batch_items i set retry = true from chosen c
@@ -110,8 +113,13 @@ const mark = (batchId: string, { filter, limit }: Asked): SQL => sql`
     returning i.item_id
   ),
   counts as (
-    select (select count(*)::int from marked) as retried, (select count(*)::int from chosen where done) as already_done
+    select (select count(*)::int from marked) as retried, (select count(*)::int from chosen where done) as already_done,
+      (select count(*)::int from batch join batch_items i on i.batch_id = batch.id where ${choosable(filter)})
+        - (select count(*)::int from chosen) as left_over
   )`
+
+const choosable = (filter: RetryFilter): SQL => sql`
+  batch.outcome = 'retried' and batch.earlier is null and i.status = 'failed' and not i.retry and ${matching(filter)}`
 
 const log = (asked: Asked, by: By): SQL =>
   logChange(
@@ -122,7 +130,8 @@ const log = (asked: Asked, by: By): SQL =>
       batchId: sql`batch.id`,
       before: sql`jsonb_build_object('status', batch.status, 'failed', batch.failed)`,
       after: sql`jsonb_build_object(
-        'asked', ${JSON.stringify(asked)}::jsonb, 'retried', c.retried, 'alreadyDone', c.already_done)`,
+        'asked', ${JSON.stringify(asked)}::jsonb, 'retried', c.retried, 'alreadyDone', c.already_done,
+        'left', c.left_over)`,
     },
     sql`batch join counts c on batch.outcome = 'retried' and batch.earlier is null`,
   )

@@ -1,9 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { failuresOf } from '../../engine/ledger/failures.ts'
-import { retryFailed, type RetryFilter } from '../../engine/ledger/retry-failed.ts'
+import { mostRetried, retryFailed, type RetryFilter } from '../../engine/ledger/retry-failed.ts'
 import { paceOf, tryToPinPace } from '../../engine/pace.ts'
 import { triggerPage } from '../../engine/resume.ts'
-import { limitSchema } from '../../engine/start.ts'
 import { conflict } from '../../errors.ts'
 import type { Workflow } from '../../workflows/contract.ts'
 import {
@@ -50,7 +49,12 @@ const retryBody = z
     all: z.literal(true).optional(),
     fingerprint: z.string().min(1).optional(),
     itemIds: z.array(z.string()).min(1).max(1000).optional(),
-    limit: limitSchema.optional().openapi({ description: 'At most so many of them, by id' }),
+    limit: z
+      .int()
+      .min(1)
+      .max(mostRetried)
+      .optional()
+      .openapi({ description: `At most so many of them, by id; ${mostRetried} unless given` }),
     reason,
   })
   .refine(
@@ -75,6 +79,7 @@ const retry = createRoute({
       z.object({
         retried: z.int().openapi({ description: 'Failed items that will be tried again' }),
         alreadyDone: z.int().openapi({ description: 'Failed items that have got a result since' }),
+        left: z.int().openapi({ description: 'Failed items that were asked for, but were above the limit' }),
       }),
       'How many',
     ),
