@@ -20,6 +20,10 @@ async function embedded(): Promise<Database> {
   const postgresUrl = `postgres://rounds:rounds-local@${pglite.host}/rounds`
   // PGlite runs one statement at a time: more connections would only queue there instead of here.
   const pool = openPool(postgresUrl, 1)
+  // Its one session outlives a connection, and with it the statements that a new connection would prepare again.
+  pool.on('connect', (client) => {
+    client.query('deallocate all').catch(() => {})
+  })
   const close = async () => {
     await pool.end()
     await pglite.close()
