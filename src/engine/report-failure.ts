@@ -29,7 +29,7 @@ export async function reportFailure(
     reason,
     key: `heal:${batchId}:${JSON.stringify(run)}`,
   })
-  const failure: Failure = { reason, retried: workflow.layers[run.layer].retries }
+  const failure: Failure = { reason }
   switch (run.layer) {
     case 'process':
       return await processLayer.failed(services, workflow, { batchId }, failure)

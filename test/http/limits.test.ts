@@ -8,6 +8,8 @@ import { lane } from '../support/lane.ts'
 
 beforeEach(resetEverything)
 
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
 const headers = { authorization: `Bearer ${lane.bindings.QSTASH_TOKEN}` }
 
 async function pace(workflow = 'toy') {
@@ -75,9 +77,9 @@ describe('the limits of a batch', () => {
   })
 
   test.each([
-    ['hold for runs that wait at QStash already', { parallelism: 1 }, false],
-    ['otherwise let items be worked on side by side', { rate: 5000 }, true],
-  ])('%s', async (_, limits, sideBySide) => {
+    ['hold for runs that wait at QStash already', { parallelism: 1 }, 1],
+    ['otherwise let items be worked on side by side', { rate: 5000 }, 4],
+  ])('%s', async (_, limits, expected) => {
     let atWork = 0
     let most = 0
     let done = 0
@@ -85,7 +87,9 @@ describe('the limits of a batch', () => {
       toyWorkflow(async () => {
         atWork += 1
         most = Math.max(most, done === 0 ? 0 : atWork)
-        await new Promise((resolve) => setTimeout(resolve, 20))
+        await sleep(20)
+        // A busy machine may take a while to have as many at work as may be.
+        for (let wait = 0; done > 0 && most < expected && wait < 50; wait += 1) await sleep(20)
         atWork -= 1
         done += 1
         return { text: '' }
@@ -97,7 +101,7 @@ describe('the limits of a batch', () => {
     await app.call('PATCH', `/api/admin/batches/${id}`, limits)
     await app.deliver({ concurrency: 4 })
     expect(done).toBe(30)
-    expect(most > 1).toBe(sideBySide)
+    expect(most).toBe(expected)
   })
 
   test('may let more items be outstanding: the page that waited for room is read at once', async () => {

@@ -12,8 +12,6 @@ export type Delivery = {
 /** Why a run has failed for good. */
 export type Failure = {
   reason: string
-  /** How often this report of it was retried. */
-  retried: number
 }
 
 /** One of the three layers, for every workflow. */

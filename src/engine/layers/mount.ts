@@ -63,9 +63,8 @@ function mountLayer<Payload extends { batchId?: string | undefined }>(
           const payload = schema.safeParse(context.requestPayload)
           const reason = presentable(failResponse)
           log.error('run failed', { run: context.workflowRunId, reason })
-          const { retried } = context
           if (payload.success) {
-            await described(() => fail(layer, services, workflow, payload.data, { reason, retried }))
+            await described(() => fail(layer, services, workflow, payload.data, { reason }))
           }
         },
       },
