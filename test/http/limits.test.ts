@@ -83,13 +83,14 @@ describe('the limits of a batch', () => {
     let atWork = 0
     let most = 0
     let done = 0
+    const enough = () => done === 0 || most >= expected
     const app = rounds([
       toyWorkflow(async () => {
         atWork += 1
         most = Math.max(most, done === 0 ? 0 : atWork)
         await sleep(20)
         // A busy machine may take a while to have as many at work as may be.
-        for (let wait = 0; done > 0 && most < expected && wait < 50; wait += 1) await sleep(20)
+        for (let wait = 0; !enough() && wait < 50; wait += 1) await sleep(20)
         atWork -= 1
         done += 1
         return { text: '' }
