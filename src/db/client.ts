@@ -61,6 +61,13 @@ export async function transact(db: Db, first: SQL, second: SQL): Promise<[unknow
   return [one.rows, two.rows]
 }
 
-/** Postgres could not read a text as what it was compared with: an id that should be a number, a UUID. */
-export const isMalformedText = (error: unknown) =>
-  error instanceof DrizzleQueryError && error.cause instanceof NeonDbError && error.cause.code === '22P02'
+const hasCode = (error: unknown, codes: readonly string[]): boolean =>
+  error instanceof DrizzleQueryError &&
+  error.cause instanceof NeonDbError &&
+  codes.includes(error.cause.code ?? '')
+
+/** Postgres could not read a text as what it was compared with: an id that should be a number of some size, a UUID. */
+export const isMalformedText = (error: unknown): boolean => hasCode(error, ['22P02', '22003'])
+
+/** Another statement was faster to take what may be there only once. */
+export const isTaken = (error: unknown): boolean => hasCode(error, ['23505'])

@@ -26,7 +26,7 @@ export async function itemError(error: unknown, step: string, itemId: string): P
 const normalised = (message: string, itemId: string): string =>
   message
     .replaceAll(new RegExp(`(?<!\\w)${RegExp.escape(itemId)}(?!\\w)`, 'g'), '#')
-    .replaceAll(/"[^"]*"|'[^']*'|`[^`]*`/g, '…')
+    .replaceAll(/"[^"]*"|(?<!\w)'[^']*'(?!\w)|`[^`]*`/g, '…')
     .replaceAll(/\b(?=\w*\d)[\w-]+\b/g, '#')
     .replaceAll(/\s+/g, ' ')
     .trim()

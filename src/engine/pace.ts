@@ -35,12 +35,23 @@ export async function pinPace({ env, qstash }: Services, workflow: Workflow, pac
   }
 }
 
-/** The same, where nothing depends on it: the reconcile tick tries again. */
-export async function tryToPinPace(services: Services, workflow: Workflow, pace: Pace): Promise<void> {
+/**
+ * Pins the pace that a batch has, where nothing depends on it: the reconcile tick tries again. It is read again
+ * afterwards, so that of many who pin at once the last one leaves what is stored.
+ */
+export async function tryToPinPace(services: Services, workflow: Workflow, batchId: string): Promise<void> {
   try {
-    await pinPace(services, workflow, pace)
+    let pinned: Pace | undefined
+    for (let round = 0; round < 3; round += 1) {
+      const batch = await findBatch(services.db, batchId)
+      if (batch === undefined || !['running', 'paused'].includes(batch.status)) return
+      const pace = paceOf(batch)
+      if (pace.parallelism === pinned?.parallelism && pace.rate === pinned.rate) return
+      await pinPace(services, workflow, pace)
+      pinned = pace
+    }
   } catch (error) {
-    console.error(`[${workflow.name}:pace] ${JSON.stringify({ ...pace, ...describeError(error) })}`)
+    console.error(`[${workflow.name}:pace] ${JSON.stringify({ batchId, ...describeError(error) })}`)
   }
 }
 

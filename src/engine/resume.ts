@@ -25,6 +25,7 @@ export async function resume(
     await dropRuns(services, workflow, batchId, resumed.superseded)
     await goOn(services, workflow, batchId, resumed.nextPage, by)
   }
+  if (resumed.outcome === 'repeated') await triggerPage(services, workflow, batchId, resumed.nextPage)
   return resumed.outcome
 }
 

@@ -50,7 +50,9 @@ export const jsonOnly: MiddlewareHandler = async (c, next) => {
   const { raw } = c.req
   const hasBody = raw.method !== 'GET' && raw.method !== 'HEAD'
   const text = hasBody ? await c.req.text() : ''
-  if (![c.req.path, c.req.queries(), parseJson(text)].every(isStorable)) {
+  const value = parseJson(text)
+  if (isDeeperThan(maxDepth, value)) throw invalid(`the body is nested more than ${maxDepth} levels deep`)
+  if (![c.req.path, c.req.queries(), value].every(isStorable)) {
     throw invalid('the request holds a character that cannot be stored')
   }
   if (hasBody) {
@@ -64,6 +66,19 @@ export const jsonOnly: MiddlewareHandler = async (c, next) => {
     c.req.bodyCache = {}
   }
   await next()
+}
+
+/** What follows a body, zod and `JSON.stringify`, recurses into it. */
+const maxDepth = 100
+
+function isDeeperThan(depth: number, value: unknown): boolean {
+  let level = [value]
+  for (let left = depth; left >= 0 && level.length > 0; left -= 1) {
+    level = level.flatMap((inner) =>
+      typeof inner === 'object' && inner !== null ? Object.values(inner) : [],
+    )
+  }
+  return level.length > 0
 }
 
 function parseJson(text: string): unknown {

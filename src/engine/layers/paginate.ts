@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { PermanentError } from '../../errors.ts'
 import type { Json, Workflow } from '../../workflows/contract.ts'
-import { dueChunk, duePage, type Chunk, type Due } from '../ledger/due-items.ts'
+import { dueChunk, duePage, type Chunk, type Due, type DueItem } from '../ledger/due-items.ts'
 import { pauseForLostRun } from '../ledger/pause-batch.ts'
 import { pagePosition, recordPage } from '../ledger/record-page.ts'
+import { refreshVersions } from '../ledger/refresh-versions.ts'
 import { recordRetryPage } from '../ledger/retry-page.ts'
 import { layerLog } from '../log.ts'
 import { itemIdsField } from '../names.ts'
@@ -53,15 +54,25 @@ async function runPage(
           ? recordRetryPage(db, workflow, { batchId, page, cursor })
           : recordPage(db, { batchId, page, cursor, size }, { workflow, ...rest }))
       : undefined
+  const refresh = (items: readonly DueItem[]) =>
+    refreshVersions(
+      db,
+      batchId,
+      items.map(({ id }) => id),
+      { workflow, ...rest },
+    )
   if (recorded === undefined) {
     const now = await pagePosition(db, workflow, batchId, page)
     // Its limits were lowered while the page was read.
     if (now?.status === 'running' && now.pages === pages && now.size < size)
       return await runPage(services, workflow, batchId, page)
-    return await triggerLeft(services, workflow, batchId, await duePage(db, workflow, batchId, page), page)
+    const due = await duePage(db, workflow, batchId, page)
+    await refresh(due?.items ?? [])
+    return await triggerLeft(services, workflow, batchId, due, page)
   }
 
   const { items, attempt, skipped, nextCursor } = recorded
+  if (retrying) await refresh(items)
   await triggerDue(services, workflow, batchId, {
     attempt,
     items,

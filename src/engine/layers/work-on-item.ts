@@ -5,6 +5,7 @@ import type { Json, Params, Usage, Workflow } from '../../workflows/contract.ts'
 import { doWork } from '../do-work.ts'
 import { itemError } from '../item-error.ts'
 import type { Prepared } from '../ledger/claim.ts'
+import { addSpent } from '../ledger/add-spent.ts'
 import { dropItem, saveItem, type Ended, type Outcome, type Spent } from '../ledger/end-item.ts'
 import { layerLog } from '../log.ts'
 import { tryToPinPace } from '../pace.ts'
@@ -46,17 +47,49 @@ export async function workOnItem(
   const { outcome, error } = await tryWork(services, workflow, item, ai)
   const { model: _, ...usage } = ai.used()
   const spent = { ...usage, workMs: Date.now() - begun }
-  const ended = await saveItem(services.db, { ...item, pageSize: workflow.pageSize }, outcome, spent)
+  const ended = await save(services, workflow, item, outcome, spent)
   if (ended === undefined) return { success: false, itemId, message: 'the claim was lost before the save' }
 
   report(workflow, item, outcome, spent)
-  if (ended.pace !== null) await tryToPinPace(services, workflow, ended.pace)
+  if (ended.paceChanged) await tryToPinPace(services, workflow, item.batchId)
   if (outcome.status === 'queued') {
     return await givenBack(services, workflow, item, outcome, ended, error)
   }
   const made = storedAs(outcome, item, ended, usage)
   await passOn(services, workflow, item, { ...ended, made })
   return { success: outcome.status === 'succeeded', itemId, status: outcome.status, ...problem(outcome) }
+}
+
+/** Milliseconds before a save that failed is tried again: what it would save has been paid. */
+const saveDelays = [500, 2000]
+
+/**
+ * Saves what became of an item, and what it took even if the claim was lost. Undefined: it was.
+ *
+ * @throws Error when the database cannot be reached, or it is not known whether it had saved: the next delivery finds out.
+ */
+async function save(
+  { db }: Services,
+  workflow: Workflow,
+  item: ClaimedItem,
+  outcome: Outcome,
+  spent: Spent,
+): Promise<Ended | undefined> {
+  const place = { ...item, pageSize: workflow.pageSize }
+  let failed = false
+  for (const delay of [...saveDelays, null]) {
+    try {
+      const ended = await saveItem(db, place, outcome, spent)
+      if (ended === undefined) await addSpent(db, item, spent)
+      if (ended !== undefined || !failed) return ended
+      break
+    } catch (error) {
+      failed = true
+      if (delay === null || item.signal.aborted) throw error
+      await new Promise((resolve) => setTimeout(resolve, delay))
+    }
+  }
+  throw new Error(`it is not known whether item ${item.itemId} was saved`)
 }
 
 function report(
@@ -124,10 +157,12 @@ async function result(
   if (item.prepared !== null) {
     const { model } = item.prepared
     const prepared = workflow.data.safeParse(item.prepared.data)
-    if (prepared.success) return { status: 'succeeded', data: prepared.data, model, freshForSeconds }
+    if (prepared.success)
+      return { status: 'succeeded', data: prepared.data, model, freshForSeconds, prepared: true }
   }
   const done = await doWork(services, workflow, item, ai)
-  if (done.status === 'succeeded') return { ...done, model: ai.used().model, freshForSeconds }
+  if (done.status === 'succeeded')
+    return { ...done, model: ai.used().model, freshForSeconds, prepared: false }
   const error = { name: 'Skipped', message: done.reason, step: workflow.verb, fingerprint: '' }
   return { status: 'skipped', error }
 }

@@ -9,7 +9,7 @@ const was = sql.raw('was')
 
 /**
  * Moves a batch from `starting` to `running`, to `completed` when the plan leaves nothing to do, or to `paused` when
- * the kill switch is on. Changes nothing when it was not `starting`.
+ * an operator has asked for that or the kill switch is on. Changes nothing when it was not `starting`.
  */
 export async function beginBatch(db: Db, batchId: string, plan: Plan): Promise<void> {
   const nothing = plan.toProcess === 0
@@ -21,13 +21,17 @@ export async function beginBatch(db: Db, batchId: string, plan: Plan): Promise<v
     begun as (
       update batches b set
         plan_id = ${plan.id}::uuid, started_at = now(), exhausted = ${nothing},
-        status = case when ${nothing} then 'completed' when ${killed(was)} then 'paused' else 'running' end,
-        paused_by = case when not ${nothing} and ${killed(was)} then 'kill_switch' end,
-        reason = case when not ${nothing} and ${killed(was)} then 'the kill switch is on' end,
+        status = case when ${nothing} then 'completed'
+          when ${killed(was)} or was.paused_by is not null then 'paused' else 'running' end,
+        paused_by = case when ${nothing} then null when was.paused_by is not null then was.paused_by
+          when ${killed(was)} then 'kill_switch' end,
+        reason = case when ${nothing} then null when was.paused_by is not null then was.reason
+          when ${killed(was)} then 'the kill switch is on' end,
         ended_at = case when ${nothing} then now() end,
         canary_verdict = case when was.canary is not null then 'pending' end,
         canary_items = case when was.canary is not null then coalesce(
-          (was.canary->>'items')::int, greatest(1, ceil(${plan.toProcess}::int * ${percent} / 100)::int)) end
+          (was.canary->>'items')::int, greatest(1, ceil(${plan.toProcess}::int * ${percent} / 100)::int))
+          + (select count(*)::int from sample_items i where i.sample_id = was.sample_id and i.status = 'succeeded') end
       from was where b.id = was.id returning b.*
     )
     ${logBatchChange(rounds, sql`'batch.begin'`, was, b, sql`begun b join was on true`)}`)
@@ -41,7 +45,7 @@ export async function failBatch(db: Db, batchId: string, reason: string): Promis
     ),
     failed as (
       update batches b set
-        status = 'failed', reason = ${reason}, ended_at = now(), start_key = b.start_key || ':' || b.id
+        status = 'failed', paused_by = null, reason = ${reason}, ended_at = now(), start_key = b.start_key || ':' || b.id
       from was where b.id = was.id returning b.*
     )
     ${logBatchChange({ ...rounds, reason }, sql`'batch.fail'`, was, b, sql`failed b join was on true`)}`)

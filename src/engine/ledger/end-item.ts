@@ -6,7 +6,14 @@ import type { Json, Usage } from '../../workflows/contract.ts'
 import { settle, type NextPage } from './settle.ts'
 
 export type Outcome =
-  | { status: 'succeeded'; data: Json; model: string | null; freshForSeconds: number | null }
+  | {
+      status: 'succeeded'
+      data: Json
+      model: string | null
+      freshForSeconds: number | null
+      /** A sample's result saved the work. */
+      prepared: boolean
+    }
   | { status: 'skipped' | 'failed' | 'cancelled'; error: ItemError }
   /** Given back: `again` to the next delivery of its run, or, when the model asked for less, to a new run. */
   | { status: 'queued'; again: 'same_run' | 'new_run'; error: ItemError }
@@ -20,8 +27,8 @@ export type Ended = {
   nextPage: NextPage | null
   /** The item's attempt from now on. */
   attempt: number
-  /** The pace at which the batch may go on, when it has changed and must be told to QStash. */
-  pace: { parallelism: number; rate: number } | null
+  /** The pace at which the batch may go on has changed and must be told to QStash. */
+  paceChanged: boolean
 }
 
 const instant = z
@@ -35,7 +42,7 @@ const row = z.object({
   nextPage: z.int().nullable(),
   batchAttempt: z.int(),
   attempt: z.int(),
-  pace: z.object({ parallelism: z.int(), rate: z.int() }).nullable(),
+  paceChanged: z.boolean(),
 })
 
 type Item = { batchId: string; itemId: string; pageSize: number }
@@ -44,8 +51,8 @@ type Item = { batchId: string; itemId: string; pageSize: number }
 export type Spent = Usage & { workMs: number }
 
 /**
- * The save: ends a claimed item, or gives it back, if the claim is still ours. Undefined: it is not, and nothing was
- * written.
+ * The save: ends a claimed item, or gives it back, if the claim is still ours; then the item keeps the token, so that a
+ * save can be told from a claim that was lost. Undefined: the claim is not ours, and nothing was written.
  */
 export const saveItem = (db: Db, item: Item & { token: string }, outcome: Outcome, spent: Spent) =>
   endItem(db, item, outcome, spent, sql`i.status = 'running' and i.token = ${item.token}::uuid`)
@@ -88,6 +95,7 @@ async function endItem(
   const { inputTokens, outputTokens, workMs } = spent ?? { inputTokens: 0, outputTokens: 0, workMs: null }
   const { fingerprint, ...error } = outcome.status === 'succeeded' ? noError : outcome.error
   const failed = outcome.status === 'failed' || outcome.status === 'queued'
+  const prepared = outcome.status === 'succeeded' && outcome.prepared
   const newRun = outcome.status === 'queued' && outcome.again === 'new_run'
   const tried = {
     inputTokens,
@@ -95,7 +103,8 @@ async function endItem(
     workMs: workMs ?? 0,
     fingerprint: failed ? fingerprint : null,
     message: failed ? (error.message ?? null) : null,
-    counts: !newRun && (spent !== null || outcome.status === 'failed'),
+    counts: !newRun && !prepared && (spent !== null || outcome.status === 'failed'),
+    prepared,
     throttled: newRun,
   }
   const statement = sql`
@@ -107,7 +116,7 @@ async function endItem(
     moved as (
       update batch_items i set
         status = ${outcome.status}, error = ${outcome.status === 'succeeded' ? null : JSON.stringify(error)}::jsonb,
-        fingerprint = ${tried.fingerprint}::text, token = null, lease_until = null,
+        fingerprint = ${tried.fingerprint}::text, lease_until = null,
         attempt = i.attempt + ${Number(newRun)}::int,
         input_tokens = i.input_tokens + ${inputTokens}, output_tokens = i.output_tokens + ${outputTokens},
         work_ms = coalesce(${workMs}::int, i.work_ms),
@@ -122,8 +131,7 @@ async function endItem(
     select
       s.status as "batchStatus", stored.generated_at::text as "generatedAt", stored.expires_at::text as "expiresAt",
       (select number from next_page) as "nextPage", batch.attempt as "batchAttempt", moved.attempt,
-      case when s.throttled_rate is distinct from batch.throttled_rate then jsonb_build_object(
-        'parallelism', s.parallelism, 'rate', coalesce(s.throttled_rate, s.rate)) end as pace
+      s.throttled_rate is distinct from batch.throttled_rate as "paceChanged"
     from moved join batch on true join settled s on true left join stored on true`
   const [ended] = await queryRows(db, statement, row)
   if (ended === undefined) return undefined

@@ -21,18 +21,19 @@ export type FailureGroup = z.output<typeof row>
 const maxGroups = 200
 const sampleItems = 5
 
-/** The failed items of a batch, grouped by error, the most frequent first. */
-export const failuresOf = (db: Db, batchId: string): Promise<FailureGroup[]> =>
-  queryRows(
-    db,
-    sql`
+/** The failed items of a batch, grouped by error, the most frequent first; `more`: there are further groups. */
+export async function failuresOf(
+  db: Db,
+  batchId: string,
+): Promise<{ groups: FailureGroup[]; more: boolean }> {
+  const statement = sql`
       select g.*, sample.items, sample.error
       from (
         select fingerprint, count(*)::int as count, (count(*) filter (where retry))::int as retrying,
           min(ended_at)::text as "firstSeen", max(ended_at)::text as "lastSeen"
         from batch_items
         where batch_id = ${batchId}::uuid and status = 'failed' and fingerprint is not null
-        group by fingerprint order by count(*) desc, fingerprint limit ${maxGroups}
+        group by fingerprint order by count(*) desc, fingerprint limit ${maxGroups + 1}
       ) g
       cross join lateral (
         select to_jsonb(array_agg(item_id order by item_id)) as items, (array_agg(error order by item_id))[1] as error
@@ -42,6 +43,7 @@ export const failuresOf = (db: Db, batchId: string): Promise<FailureGroup[]> =>
           order by fingerprint, item_id limit ${sampleItems}
         ) few
       ) sample
-      order by g.count desc, g.fingerprint`,
-    row,
-  )
+      order by g.count desc, g.fingerprint`
+  const groups = await queryRows(db, statement, row)
+  return { groups: groups.slice(0, maxGroups), more: groups.length > maxGroups }
+}

@@ -8,8 +8,10 @@ const row = z.object({
   seconds: z.number().nullable(),
 })
 
-/** What an item used on average in the workflow's five latest batches that worked on any, and had no sample to
- * take results from; null: there is none. */
+/**
+ * What an item used on average in the workflow's five latest batches that worked on any with success; what a sample had
+ * made before does not count. Null: there is none.
+ */
 export async function itemHistory(
   db: Db,
   workflow: string,
@@ -18,8 +20,8 @@ export async function itemHistory(
     select sum(input_tokens)::float / sum(n) as "inputTokens", sum(output_tokens)::float / sum(n) as "outputTokens",
       sum(work_ms)::float / sum(n) / 1000 as seconds
     from (
-      select *, succeeded + skipped + failed as n from batches
-      where workflow = ${workflow} and sample_id is null and succeeded + skipped + failed > 0 order by id desc limit 5
+      select *, succeeded - prepared + skipped + failed as n from batches
+      where workflow = ${workflow} and succeeded > prepared order by id desc limit 5
     ) recent`
   const { inputTokens, outputTokens, seconds } = await queryOne(db, statement, row)
   if (inputTokens === null || outputTokens === null || seconds === null) return null

@@ -9,7 +9,8 @@ const was = sql.raw('was')
 
 /**
  * Closes the gate: what has started finishes, nothing else starts. An operator's pause also takes the place of another,
- * so that a larger budget does not open the gate again. False: the batch was neither running nor paused by another.
+ * so that a larger budget does not open the gate again. A batch in `starting` is paused when it begins. False: the batch
+ * was neither starting nor running nor paused by another.
  */
 export async function pauseBatch(
   db: Db,
@@ -19,12 +20,15 @@ export async function pauseBatch(
 ): Promise<boolean> {
   const { rows } = await db.execute(sql`
     with was as (select * from batches where id = ${batchId}::uuid and (
-        status = 'running' or (status = 'paused' and ${pausedBy} = 'operator' and paused_by <> 'operator'))
+        status = 'running' or (
+          ${pausedBy} = 'operator' and (
+            status = 'starting' or (status = 'paused' and paused_by <> 'operator'))))
       for no key update
     ),
     paused as (
       update batches b set
-        status = 'paused', paused_by = ${pausedBy}, reason = coalesce(${by.reason}, b.reason)
+        status = case when was.status = 'starting' then was.status else 'paused' end,
+        paused_by = ${pausedBy}, reason = coalesce(${by.reason}, b.reason)
       from was where b.id = was.id returning b.*
     )
     ${logBatchChange(by, sql`'batch.pause'`, was, b, sql`paused b join was on true`)}

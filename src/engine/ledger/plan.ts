@@ -67,6 +67,7 @@ export async function makePlan(
       id, total_eligible as "totalEligible", already_processed as "alreadyProcessed", held,
       to_process as "toProcess", sample, hash,
       params = ${JSON.stringify(params)}::jsonb and force = ${force} and item_limit is not distinct from ${limit}::int
-        as "sameOptions"`
+        and assumptions->'parallelism' = ${JSON.stringify(assumptions)}::jsonb->'parallelism'
+        and assumptions->'rate' = ${JSON.stringify(assumptions)}::jsonb->'rate' as "sameOptions"`
   return queryOne(db, statement, planRow)
 }

@@ -45,9 +45,13 @@ export const recentStatement = (batchId: string): SQL => sql`
 /** A batch, how fast its items end, and its changes. */
 export type BatchNow = { batch: BatchWithPlan; recent: Recent; changes: Change[] }
 
+/** All that a request reads is of one moment, or the counts would miss items that have ended. */
+const oneMoment = sql`set transaction isolation level repeatable read, read only`
+
 /** Reads a batch as it is now, in one request. Undefined: there is none. */
 export async function batchNow(db: Db, id: string): Promise<Omit<BatchNow, 'changes'> | undefined> {
-  const [[batch], , { rows }] = await db.batch([
+  const [, [batch], , { rows }] = await db.batch([
+    db.execute(oneMoment),
     batchById(db, id),
     db.execute(withoutSort),
     db.execute(recentStatement(id)),
@@ -65,7 +69,8 @@ export async function batchSince(
   after: number,
   count: number,
 ): Promise<BatchNow | undefined> {
-  const [[batch], changes, , { rows }] = await db.batch([
+  const [, [batch], changes, , { rows }] = await db.batch([
+    db.execute(oneMoment),
     batchById(db, id),
     changesAfter(db, id, after, count),
     db.execute(withoutSort),

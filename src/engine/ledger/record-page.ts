@@ -4,7 +4,7 @@ import { queryRows, type Db } from '../../db/client.ts'
 import { batchStatuses } from '../../db/schema.ts'
 import type { Workflow } from '../../workflows/contract.ts'
 import { advance } from './advance.ts'
-import { outstandingOf, roomFor } from './bounds.ts'
+import { killed, outstandingOf, roomFor } from './bounds.ts'
 import { needsWork, population, type Selection } from './needs-work.ts'
 
 const positionRow = z.object({
@@ -132,7 +132,7 @@ const lockBatch = ({ batchId, page, size }: At, { pageSize }: Workflow) => sql`
   batch as (
     select * from batches
     where id = ${batchId}::uuid and status = 'running' and pages = ${page - 1} and not exhausted and retrying = 0
-      and (select taken from summary) is not null and ${size} <= max_outstanding
+      and (select taken from summary) is not null and ${size} <= max_outstanding and not ${killed(sql.raw('batches'))}
     for no key update
   ),
   room as (

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Db } from '../../db/client.ts'
-import { killed, outstandingOf, overBudget } from './bounds.ts'
+import { firstDuePage, killed, outstandingOf, overBudget } from './bounds.ts'
 import { logBatchChange, type By } from './changes.ts'
 import type { DueItem } from './due-items.ts'
 import { parseRequeued, requeue } from './requeue.ts'
@@ -12,11 +12,16 @@ const b = sql.raw('b')
 export type Resumed =
   /** The page must be triggered; null: nothing is left to trigger. The runs of `superseded` are of no use any more. */
   | { outcome: 'resumed'; nextPage: NextPage | null; superseded: DueItem[] }
-  /**
-   * It was resumed with this key before, the kill switch is on, the budget has no room for an item, or the batch is
-   * neither paused nor running.
-   */
-  | { outcome: 'repeated' | 'killed' | 'over_budget' | 'inactive' }
+  /** It was resumed with this key before; whoever did may have died before it could trigger the page. */
+  | { outcome: 'repeated'; nextPage: NextPage | null }
+  /** The kill switch is on, the budget has no room for an item, or the batch is neither paused nor running. */
+  | { outcome: 'killed' | 'over_budget' | 'inactive' }
+
+const openedRow = z.object({
+  outcome: z.enum(['resumed', 'repeated', 'killed', 'over_budget', 'inactive']),
+  attempt: z.int(),
+  page: z.int().nullable(),
+})
 
 /** `onlyPausedBy`: leaves a batch alone that somebody else has paused meanwhile. */
 export type ResumeOptions = { onlyPausedBy?: 'budget' }
@@ -52,7 +57,8 @@ export async function resumeBatch(
     opened as (
       update batches b set
         status = 'running', reason = null, paused_by = null, attempt = b.attempt + 1, awaiting_room = false,
-        recent = '{}', canary_verdict = case
+        recent = '{}', throttled_at = case when b.throttled_rate is null then b.throttled_at else now() end,
+        canary_verdict = case
           when b.canary_verdict is distinct from 'failed' then b.canary_verdict
           when b.retrying > 0 or ${outstandingOf(b)} > 0 then 'pending' else 'overruled' end
       from judged j where b.id = j.id and j.outcome = 'resumed'
@@ -61,17 +67,17 @@ export async function resumeBatch(
     logged as (
       ${logBatchChange(by, sql`'batch.resume'`, sql.raw('was'), b, sql`opened b join was on true`)}
     )
-    select outcome from judged`
+    select outcome, attempt, case when was.status = 'running' then ${firstDuePage(sql.raw('was'))} end as page
+    from judged join was on true`
   const everything = requeue(batchId, { which: sql`true`, nextPage: true, heals: false })
   const [, { rows: opened }, { rows: next }] = await db.batch([
     db.execute(lock),
     db.execute(open),
     db.execute(everything),
   ])
-  const { outcome } = z
-    .object({ outcome: z.enum(['resumed', 'repeated', 'killed', 'over_budget', 'inactive']) })
-    .catch({ outcome: 'inactive' })
-    .parse(opened[0])
-  if (outcome !== 'resumed') return { outcome }
-  return { outcome, ...parseRequeued(next[0]) }
+  if (opened[0] === undefined) return { outcome: 'inactive' }
+  const { outcome, attempt, page } = openedRow.parse(opened[0])
+  if (outcome === 'resumed') return { outcome, ...parseRequeued(next[0]) }
+  if (outcome === 'repeated') return { outcome, nextPage: page === null ? null : { page, attempt } }
+  return { outcome }
 }

@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
-import { transact, type Db } from '../../db/client.ts'
+import { isTaken, transact, type Db } from '../../db/client.ts'
 import { killed, morePages } from './bounds.ts'
 import { logChange, type By } from './changes.ts'
 import { unfinished } from './needs-work.ts'
@@ -12,7 +12,12 @@ export const mostRetried = 100_000
 /** Which failed items to try again. */
 export type RetryFilter = { all: true } | { fingerprint: string } | { itemIds: string[] }
 
-const countsRow = z.object({ retried: z.int(), alreadyDone: z.int(), left: z.int() })
+const countsRow = z.object({
+  retried: z.int(),
+  alreadyDone: z.int(),
+  left: z.int(),
+  notFailed: z.int().default(0),
+})
 const row = z.object({
   outcome: z.enum(['retried', 'killed', 'busy', 'ended', 'key_used']),
   attempt: z.int(),
@@ -52,8 +57,10 @@ export async function retryFailed(
     ${mark(batchId, asked)},
     reopened as (
       update batches b set
-        retrying = b.retrying + c.retried, attempt = b.attempt + 1,
-        status = case when b.status = 'completed' then 'running' else b.status end, ended_at = null
+        retrying = b.retrying + c.retried, attempt = b.attempt + 1, ended_at = null,
+        status = case when b.status = 'completed' then 'running' else b.status end,
+        recent = case when b.status = 'completed' then '{}' else b.recent end,
+        throttled_at = case when b.throttled_rate is null then b.throttled_at else now() end
       from counts c where b.id = ${batchId}::uuid and c.retried > 0
       returning b.*
     ),
@@ -62,18 +69,32 @@ export async function retryFailed(
       r.id is not null and batch.status = 'completed' as reopened,
       case when n.status = 'running' and ${morePages(sql.raw('n'))} and not n.awaiting_room then n.pages + 1 end as page,
       coalesce(batch.earlier, jsonb_build_object(
-        'retried', c.retried, 'alreadyDone', c.already_done, 'left', c.left_over)) as counts
+        ${told})) as counts
     from batch join counts c on true left join reopened r on true
     cross join lateral (
       select coalesce(r.status, batch.status) as status, coalesce(r.retrying, batch.retrying) as retrying,
         coalesce(r.exhausted, batch.exhausted) as exhausted, coalesce(r.pages, batch.pages) as pages,
         coalesce(r.awaiting_room, batch.awaiting_room) as awaiting_room) n`
-  const [, [found]] = await transact(db, lock, act)
+  try {
+    const [, [found]] = await transact(db, lock, act)
+    return parseRetried(found)
+  } catch (error) {
+    // A start was faster to take the workflow's one active place.
+    if (isTaken(error)) return { outcome: 'busy' }
+    throw error
+  }
+}
+
+function parseRetried(found: unknown): Retried {
   if (found === undefined) return { outcome: 'ended' }
   const { outcome, attempt, page, counts, reopened } = row.parse(found)
   if (outcome !== 'retried') return { outcome }
   return { outcome, counts, reopened, nextPage: page === null ? null : { page, attempt } }
 }
+
+const told = sql.raw(
+  `'retried', c.retried, 'alreadyDone', c.already_done, 'left', c.left_over, 'notFailed', c.not_failed`,
+)
 
 type Asked = Parameters<typeof retryFailed>[2]
 
@@ -99,27 +120,37 @@ const judge = (batchId: string, asked: Asked, { key }: By): SQL => sql`
 
 /** CTEs that mark the items and count them. */
 const mark = (batchId: string, { filter, limit }: Asked): SQL => sql`
-  chosen as (
+  choosable as materialized (
     select i.item_id, exists (
         select 1 from results r where r.workflow = i.workflow and r.scope = i.scope and r.item_id = i.item_id
           and r.generated_at > i.ended_at) as done
     from batch join batch_items i on i.batch_id = batch.id
-    where ${choosable(filter)}
-    order by i.item_id limit ${limit ?? mostRetried}::int
+    where batch.outcome = 'retried' and batch.earlier is null and i.status = 'failed' and not i.retry
+      and ${matching(filter)}
+  ),
+  chosen as (
+    select item_id from choosable where not done order by item_id limit ${limit ?? mostRetried}::int
   ),
   marked as (
-    update batch_items i set retry = true from chosen c
-    where i.batch_id = ${batchId}::uuid and i.item_id = c.item_id and not c.done
+    update batch_items i set retry = true from chosen c where i.batch_id = ${batchId}::uuid and i.item_id = c.item_id
     returning i.item_id
   ),
   counts as (
-    select (select count(*)::int from marked) as retried, (select count(*)::int from chosen where done) as already_done,
-      (select count(*)::int from batch join batch_items i on i.batch_id = batch.id where ${choosable(filter)})
-        - (select count(*)::int from chosen) as left_over
+    select retried, already_done, not_done - retried as left_over, (${notFailed(batchId, filter)})::int as not_failed
+    from (select count(*)::int as retried from marked) m,
+      (select (count(*) filter (where done))::int as already_done, (count(*) filter (where not done))::int as not_done
+        from choosable) c
   )`
 
-const choosable = (filter: RetryFilter): SQL => sql`
-  batch.outcome = 'retried' and batch.earlier is null and i.status = 'failed' and not i.retry and ${matching(filter)}`
+/** Counts the asked ids that are no failed items of the batch. */
+const notFailed = (batchId: string, filter: RetryFilter): SQL =>
+  'itemIds' in filter
+    ? sql`
+      select count(*) from (select distinct jsonb_array_elements_text(${JSON.stringify(filter.itemIds)}::jsonb)) w(id)
+      where not exists (
+        select 1 from batch_items i
+        where i.batch_id = ${batchId}::uuid and i.item_id = w.id and i.status = 'failed')`
+    : sql`0`
 
 const log = (asked: Asked, by: By): SQL =>
   logChange(
@@ -130,8 +161,7 @@ const log = (asked: Asked, by: By): SQL =>
       batchId: sql`batch.id`,
       before: sql`jsonb_build_object('status', batch.status, 'failed', batch.failed)`,
       after: sql`jsonb_build_object(
-        'asked', ${JSON.stringify(asked)}::jsonb, 'retried', c.retried, 'alreadyDone', c.already_done,
-        'left', c.left_over)`,
+        'asked', ${JSON.stringify(asked)}::jsonb, ${told})`,
     },
     sql`batch join counts c on batch.outcome = 'retried' and batch.earlier is null`,
   )

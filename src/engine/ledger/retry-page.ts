@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { queryRows, type Db } from '../../db/client.ts'
 import type { Workflow } from '../../workflows/contract.ts'
 import { advance } from './advance.ts'
-import { outstandingOf, roomFor } from './bounds.ts'
+import { killed, outstandingOf, roomFor } from './bounds.ts'
 import { unfinished } from './needs-work.ts'
 import { recordedRow, type RecordedPage } from './record-page.ts'
 
@@ -23,6 +23,7 @@ export async function recordRetryPage(
     with batch as (
       select * from batches
       where id = ${batchId}::uuid and status = 'running' and pages = ${page - 1} and retrying > 0
+        and not ${killed(sql.raw('batches'))}
       for no key update
     ),
     room as (select id from batch where ${roomFor(batch, outstandingOf(batch), pageSize)}),

@@ -14,6 +14,8 @@ export type Try = {
   message: string | null
   /** It was a try of the work, and no end without one. */
   counts: boolean
+  /** A sample's result saved the work. */
+  prepared: boolean
   /** The model asked for less. */
   throttled: boolean
 }
@@ -33,7 +35,7 @@ const calm = { fall: 5, rise: 30 }
  */
 export const settle = (pageSize: number, tried: Try): SQL => sql`
   ${moveCounters(tried)},
-  ${judge},
+  ${judge(tried)},
   ${write(pageSize, tried)}`
 
 const room = (pageSize: number) => sql`(
@@ -58,21 +60,32 @@ const tripped = sql`(
 
 const canaryDone = sql`(
   a.canary_verdict = 'pending' and (a.exhausted or a.recorded >= a.canary_items) and a.retrying = 0 and a.outstanding = 0) is true`
+/** What a sample had made before says nothing about the work. */
 const canaryGood = sql`
-  a.succeeded >= (batch.canary->>'minSuccessRate')::numeric * (a.succeeded + a.failed)
-  and (a.succeeded + a.failed > 0 or (batch.canary->>'minSuccessRate')::numeric = 0)`
+  a.succeeded - a.prepared >= (batch.canary->>'minSuccessRate')::numeric * (a.succeeded - a.prepared + a.failed)
+  and (a.succeeded - a.prepared + a.failed > 0 or (batch.canary->>'minSuccessRate')::numeric = 0)`
 const canaryReason = sql`format('%s of %s canary items succeeded and %s failed: fewer than the asked %s %%',
-  c.succeeded, c.recorded, c.failed, (b.canary->>'minSuccessRate')::numeric * 100)`
+  c.succeeded - c.prepared, c.recorded - c.prepared, c.failed, (b.canary->>'minSuccessRate')::numeric * 100)`
 
 /** Names the most frequent error of the window. */
 const breakerReason = ({
   message,
   fingerprint,
-}: Try) => sql`format('%s of the last %s tries failed; most often (%s): %s',
+}: Try) => sql`case when c.starved then ${starvedReason(message)} else format('%s of the last %s tries failed; most often (%s): %s',
   c.failures, cardinality(c.recent), c.fingerprint,
   coalesce((select i.error->>'message' from batch_items i
     where i.batch_id = c.id and i.fingerprint = c.fingerprint limit 1),
-    case when c.fingerprint = ${fingerprint}::text then ${message} end, 'an error that no item has any more'))`
+    case when c.fingerprint = ${fingerprint}::text then ${message} end, 'an error that no item has any more')) end`
+
+/** Minutes of being asked for less, at one delivery a second, without a success, until nobody should wait any longer. */
+const mostPatience = 15
+const starvedReason = (message: string | null) =>
+  `no item has succeeded for ${mostPatience} minutes because the model asks for patience: ${message ?? ''}`
+
+/** Every success but those of the first moment would have raised the rate. */
+const starved = ({ throttled }: Try) => sql`(
+  ${throttled}::boolean and batch.throttled_rate = 1
+  and batch.throttled_at < now() - make_interval(mins => ${mostPatience})) is true`
 
 /** Halves the rate when the model asks for less, and doubles it again after a calm. Null: the batch's own rate. */
 function throttledRate({ throttled, fingerprint, counts }: Try): SQL {
@@ -93,6 +106,7 @@ const moveCounters = (tried: Try) => sql`
       batch.canary_items, batch.canary_verdict,
       batch.running - (m.was = 'running')::int as running,
       batch.succeeded + (m.status = 'succeeded')::int as succeeded,
+      batch.prepared + ${Number(tried.prepared)}::int as prepared,
       batch.skipped + (m.status = 'skipped')::int as skipped,
       batch.failed + (m.status = 'failed')::int as failed,
       batch.cancelled + (m.status = 'cancelled')::int as cancelled,
@@ -107,12 +121,12 @@ const moveCounters = (tried: Try) => sql`
     from batch join moved m on true
   )`
 
-const judge = sql`
+const judge = (tried: Try) => sql`
   judged as (
     select a.*,
       case when not (${canaryDone}) then a.canary_verdict when ${canaryGood} then 'passed' else 'failed' end as verdict,
       a.exhausted and a.retrying = 0 and a.outstanding = 0 and batch.status in ('running', 'paused') as done,
-      batch.status = 'running' and ${tripped} as tripped,
+      batch.status = 'running' and ${starved(tried)} as starved, batch.status = 'running' and ${tripped} as tripped,
       cardinality(array_remove(a.recent, '')) as failures,
       (select mode() within group (order by f) from unnest(a.recent) f where f <> '') as fingerprint
     from after a join batch on true
@@ -123,7 +137,7 @@ const judge = sql`
         when j.done then null
         when batch.status in ('running', 'paused') and j.verdict = 'failed' and batch.canary_verdict = 'pending'
           then 'canary'
-        when j.tripped then 'breaker'
+        when j.tripped or j.starved then 'breaker'
       end as pauser
     from judged j join batch on true
   )`
@@ -131,7 +145,7 @@ const judge = sql`
 const write = (pageSize: number, tried: Try) => sql`
   settled as (
     update batches b set
-      running = c.running, succeeded = c.succeeded, skipped = c.skipped, failed = c.failed, cancelled = c.cancelled,
+      running = c.running, succeeded = c.succeeded, prepared = c.prepared, skipped = c.skipped, failed = c.failed, cancelled = c.cancelled,
       input_tokens = c.input_tokens, output_tokens = c.output_tokens, work_ms = c.work_ms,
       item_tokens = c.item_tokens, item_usd = c.item_usd, recent = c.recent,
       throttled_rate = c.throttled_rate,

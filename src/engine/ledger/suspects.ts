@@ -40,6 +40,7 @@ export async function findSuspects(db: Db, workflow: string, graceSeconds: numbe
     select batch_id from batch_items where workflow = ${workflow} and status in ${unfinished}`
   const moved = sql`greatest(b.created_at, b.started_at,
     (select recorded_at from batch_pages where batch_id = b.id and number = b.pages),
+    (select max(ended_at) from batch_items where batch_id = b.id and ended_at is not null),
     (select at from changes where batch_id = b.id order by id desc limit 1))`
   const statement = sql`
     select b.id, b.status, b.attempt, b.pages,

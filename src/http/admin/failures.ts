@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { failuresOf } from '../../engine/ledger/failures.ts'
 import { mostRetried, retryFailed, type RetryFilter } from '../../engine/ledger/retry-failed.ts'
-import { paceOf, tryToPinPace } from '../../engine/pace.ts'
+import { tryToPinPace } from '../../engine/pace.ts'
 import { triggerPage } from '../../engine/resume.ts'
 import { conflict } from '../../errors.ts'
 import type { Workflow } from '../../workflows/contract.ts'
@@ -27,8 +27,8 @@ const groupSchema = z
     error: itemErrorSchema,
     count: z.int(),
     retrying: z.int().openapi({ description: 'Of these, how many already wait to be tried again' }),
-    firstSeen: z.iso.datetime(),
-    lastSeen: z.iso.datetime(),
+    firstSeen: z.iso.datetime().openapi({ description: 'When the first of these items failed for good' }),
+    lastSeen: z.iso.datetime().openapi({ description: 'When the last of them did' }),
     items: z.array(z.string()).openapi({ description: 'Ids of a few' }),
   })
   .openapi('FailureGroup')
@@ -41,7 +41,16 @@ const failures = createRoute({
   tags: ['failures'],
   security,
   request: { params: batchPath },
-  responses: { 200: json(z.object({ data: z.array(groupSchema) }), 'The groups'), ...problemsOfOne },
+  responses: {
+    200: json(
+      z.object({
+        data: z.array(groupSchema),
+        more: z.boolean().openapi({ description: 'There are further groups, which are not shown' }),
+      }),
+      'The groups',
+    ),
+    ...problemsOfOne,
+  },
 })
 
 const retryBody = z
@@ -80,6 +89,9 @@ const retry = createRoute({
         retried: z.int().openapi({ description: 'Failed items that will be tried again' }),
         alreadyDone: z.int().openapi({ description: 'Failed items that have got a result since' }),
         left: z.int().openapi({ description: 'Failed items that were asked for, but were above the limit' }),
+        notFailed: z
+          .int()
+          .openapi({ description: 'Of the given itemIds, those that are no failed items of it' }),
       }),
       'How many',
     ),
@@ -96,7 +108,8 @@ export const failureRoutes = (workflows: readonly Workflow[]) =>
   createApi()
     .openapi(failures, async (c) => {
       const batch = await batchOf(c.var.services, c.req.valid('param').id)
-      return c.json({ data: await failuresOf(c.var.services.db, batch.id) }, 200)
+      const { groups, more } = await failuresOf(c.var.services.db, batch.id)
+      return c.json({ data: groups, more }, 200)
     })
     .openapi(retry, async (c) => {
       const { services } = c.var
@@ -114,7 +127,7 @@ export const failureRoutes = (workflows: readonly Workflow[]) =>
       )
       switch (retried.outcome) {
         case 'retried':
-          if (retried.reopened) await tryToPinPace(services, workflow, paceOf(batch))
+          if (retried.reopened) await tryToPinPace(services, workflow, batch.id)
           await triggerPage(services, workflow, batch.id, retried.nextPage)
           return c.json(retried.counts, 200)
         case 'killed':

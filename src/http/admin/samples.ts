@@ -139,7 +139,7 @@ function problemOf(made: Exclude<Made, { outcome: 'made' }>, itemIds: readonly s
 /**
  * Checks that a batch of the workflow and scope may publish a sample's results.
  *
- * @throws HttpError 404 when there is no such sample, 409 when it is another's or too old.
+ * @throws HttpError 404 when there is no such sample, 409 when it is another's, too old, or of results that do not fit.
  */
 export async function checkSample(
   services: Services,
@@ -153,6 +153,14 @@ export async function checkSample(
   }
   if (sample.scope !== scope) {
     throw conflict(`sample ${id} was made with params of another scope`, { params: sample.params })
+  }
+  const unfit = sample.items.find(
+    ({ status, output }) => status === 'succeeded' && !workflow.data.safeParse(output).success,
+  )
+  if (unfit !== undefined) {
+    throw conflict(`what sample ${id} made for ${unfit.itemId} does not fit the workflow any more`, {
+      itemId: unfit.itemId,
+    })
   }
   const { freshFor } = workflow
   if (freshFor !== null && sample.createdAt.getTime() + ms(freshFor) <= Date.now()) {

@@ -126,13 +126,16 @@ async function selectionOf({ db }: Services, workflow: Workflow, asked: StartBod
 async function refuseDrift(services: Services, plan: StoredPlan, wish: Wish, maxDriftPercent: number) {
   const now = await planBatch(services, `drift:${crypto.randomUUID()}`, wish)
   if (now.hash === plan.hash) return
-  const planned = plan.toProcess
-  const driftPercent = (Math.abs(now.toProcess - planned) / Math.max(1, planned)) * 100
+  // Above a limit as well: it would hide any drift.
+  const needing = ({ totalEligible, alreadyProcessed, held }: Omit<StoredPlan, 'id' | 'hash'> | typeof now) =>
+    totalEligible - held - (plan.force ? 0 : alreadyProcessed)
+  const planned = needing(plan)
+  const driftPercent = (Math.abs(needing(now) - planned) / Math.max(1, planned)) * 100
   if (driftPercent <= maxDriftPercent && maxDriftPercent > 0) return
   throw conflict('what there is to process has drifted from the plan; nothing was started', {
     planId: plan.id,
     planned,
-    now: now.toProcess,
+    now: needing(now),
     driftPercent,
     maxDriftPercent,
   })

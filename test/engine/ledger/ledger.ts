@@ -25,6 +25,7 @@ export const done: Outcome = {
   data: { text: 'done' },
   model: null,
   freshForSeconds: null,
+  prepared: false,
 }
 const error = { name: 'Error', message: 'no', step: 'execute', fingerprint: 'no' }
 export const failed: Outcome = { status: 'failed', error }
