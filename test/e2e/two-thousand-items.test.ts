@@ -23,7 +23,7 @@ async function until(id: string, condition: (batch_: Awaited<ReturnType<typeof b
   for (;;) {
     const now = await batch(id)
     if (condition(now)) return now
-    await sleep(50)
+    await sleep(200)
   }
 }
 

@@ -1,8 +1,11 @@
+import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { modelStats } from '../http/samples.ts'
 import { isItem, type Fate, type PendingDelivery } from '../support/deliveries.ts'
-import { local, resetEverything } from '../support/rounds.ts'
+import { local, resetEverything, rounds } from '../support/rounds.ts'
 import { runToy } from '../support/started.ts'
+import { askModel } from '../support/toy.ts'
 
 beforeEach(resetEverything)
 
@@ -25,6 +28,35 @@ describe('an item', () => {
     expect(batch.counts).toMatchObject({ succeeded: 1 })
     expect(delivered.filter(({ status }) => status >= 500).length).toBe(1)
     expect(await local('redis', 'stats')).toMatchObject({ byName: { SET: 1 } })
+  })
+
+  test('whose save found no database is saved a moment later, without working or paying again', async () => {
+    let tries = 0
+    const { batch } = await runToy(1, async (tools, id) => {
+      tries += 1
+      const made = await askModel(tools, id)
+      await local('neon', 'faults', { failNext: 1 })
+      return made
+    })
+    expect(tries).toBe(1)
+    const { promptTokens } = await modelStats()
+    expect(batch).toMatchObject({ counts: { succeeded: 1 }, spent: { inputTokens: promptTokens } })
+  })
+
+  test('whose claim was lost before its save is paid for all the same, once', async () => {
+    let tries = 0
+    const { db } = rounds().services
+    const { batch } = await runToy(1, async (tools, id) => {
+      const made = await askModel(tools, id)
+      tries += 1
+      // The lease is over, and the next delivery may take the item.
+      if (tries === 1) {
+        await db.execute(sql`update batch_items set token = gen_random_uuid(), lease_until = now()`)
+      }
+      return made
+    })
+    const { promptTokens } = await modelStats()
+    expect([tries, batch.spent.inputTokens]).toEqual([1, promptTokens])
   })
 
   test('survives a database that does not answer for a while', async () => {

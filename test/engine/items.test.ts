@@ -81,7 +81,8 @@ describe('an item', () => {
           })
         }),
       {
-        timeout: '50 ms',
+        // Long enough for a slow claim, which uses up some of it.
+        timeout: '500 ms',
         layers: {
           process: { retries: 3, retryDelay: '0', flowControl: { parallelism: 1, rate: 1 } },
           paginate: { retries: 3, retryDelay: '0', flowControl: { parallelism: 1, rate: 1 } },
@@ -92,7 +93,7 @@ describe('an item', () => {
     expect(aborted).toBe(2)
     expect(batch.counts).toMatchObject({ failed: 1 })
     expect(await items('failed')).toMatchObject({
-      data: [{ error: { message: 'the work took longer than 50 ms' } }],
+      data: [{ error: { message: 'the work took longer than 500 ms' } }],
     })
   })
 

@@ -12,7 +12,7 @@ describe('maxOutstanding', () => {
     [10, 35],
     [50, 130],
     [60, 130],
-    [120, 260],
+    [120, 200],
   ])('%i is never exceeded over %i items, and all are done', async (maxOutstanding, users) => {
     let most = 0
     const app = rounds([

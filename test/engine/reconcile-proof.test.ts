@@ -33,7 +33,9 @@ test('a layer-2 run, a layer-3 run and a failure callback that are lost are heal
   await db.execute(
     sql`update batches set started_at = now() - interval '1 hour', created_at = now() - interval '1 hour'`,
   )
-  await db.execute(sql`update batch_items set queued_at = now() - interval '1 hour'`)
+  await db.execute(
+    sql`update batch_items set queued_at = now() - interval '1 hour', ended_at = ended_at - interval '1 hour'`,
+  )
   await db.execute(sql`update batch_pages set recorded_at = now() - interval '1 hour'`)
   await db.execute(sql`update changes set at = now() - interval '1 hour'`)
   await runTick(services, [toy], { cron: reconcileCron, scheduledTime: Date.now() })

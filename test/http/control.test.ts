@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { batches, type batchStatuses } from '../../src/db/schema.ts'
+import { resumeBatch } from '../../src/engine/ledger/resume-batch.ts'
 import { local, resetEverything, rounds } from '../support/rounds.ts'
+import { addUser } from '../workflows/records.ts'
 import { itemsOf, timesAsked } from '../workflows/runs.ts'
 import { pastBatch, queuedBatch, startedBatch } from './batches.ts'
 import { conflict, expectError, unavailable } from './error-shape.ts'
@@ -60,6 +62,38 @@ describe('resuming a batch', () => {
   })
 })
 
+test('a batch that has not begun is paused when it does, and begins to work when it is resumed', async () => {
+  const app = rounds()
+  for (const id of ['ada', 'bob', 'cleo']) await addUser(app.services.db, id)
+  const { id } = await app.start('welcome-placeholder')
+  const answer = await act(app, id, 'pause')
+  expect(answer).toMatchObject({ status: 200, body: { status: 'starting', pausedBy: 'operator' } })
+  await app.deliver()
+  expect(await app.batch(id)).toMatchObject({
+    status: 'paused',
+    pausedBy: 'operator',
+    counts: { recorded: 0 },
+  })
+  expect((await act(app, id, 'resume')).status).toBe(200)
+  await app.deliver()
+  expect(await app.batch(id)).toMatchObject({ status: 'completed', pausedBy: null, counts: { succeeded: 3 } })
+})
+
+test('a resume whose Worker died before it could trigger anything is triggered by the same request', async () => {
+  const app = rounds()
+  const { id } = await startedBatch(app)
+  await act(app, id, 'pause')
+  await app.deliver()
+  const key = `resume:${id}:again`
+  await resumeBatch(app.services.db, id, { actor: 'ops', reason: null, key })
+  await app.deliver()
+  expect(await app.batch(id)).toMatchObject({ status: 'running', counts: { succeeded: 0 } })
+  const path = `/api/admin/batches/${id}/resume`
+  expect((await app.call('POST', path, {}, { 'idempotency-key': 'again' })).status).toBe(200)
+  await app.deliver()
+  expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 3 } })
+})
+
 describe('cancelling a batch', () => {
   test('ends it with everyone who had not started, however often it is asked for', async () => {
     const app = rounds()
@@ -96,7 +130,7 @@ describe('cancelling a batch', () => {
 type Status = (typeof batchStatuses)[number]
 
 const refused: [action: Action, statuses: Status[]][] = [
-  ['pause', ['starting', 'completed', 'cancelled', 'failed', 'skipped']],
+  ['pause', ['completed', 'cancelled', 'failed', 'skipped']],
   ['resume', ['starting', 'completed', 'cancelled', 'failed', 'skipped']],
   ['cancel', ['completed', 'failed', 'skipped']],
 ]

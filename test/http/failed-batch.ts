@@ -5,6 +5,7 @@ import { rounds } from '../support/rounds.ts'
 import { toyWorkflow } from '../support/toy.ts'
 
 export const groups = z.object({
+  more: z.boolean(),
   data: z.array(
     z.object({
       fingerprint: z.string(),

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { PermanentError } from '../../src/errors.ts'
-import { userId } from '../support/population.ts'
+import { insertUsers, userId } from '../support/population.ts'
 import { resetEverything, rounds } from '../support/rounds.ts'
 import { toyWorkflow } from '../support/toy.ts'
 import { addUser } from '../workflows/records.ts'
@@ -20,6 +20,34 @@ describe('failures', () => {
     await app.deliver()
     const answer = await app.call('GET', `/api/admin/batches/${id}/failures`)
     expect(groups.parse(answer.body).data).toMatchObject([{ count: 3, items: ['a', 'alice', 'bob'] }])
+  })
+
+  test('are two groups when what differs stands between apostrophes', async () => {
+    const app = rounds([
+      toyWorkflow((_, id) => {
+        throw new PermanentError(
+          id === 'a' ? "can't read the profile, it isn't there" : "can't store the answer, it isn't there",
+        )
+      }),
+    ])
+    for (const id of ['a', 'b']) await addUser(app.services.db, id)
+    const { id } = await app.start('toy')
+    await app.deliver()
+    const answer = await app.call('GET', `/api/admin/batches/${id}/failures`)
+    expect(groups.parse(answer.body)).toMatchObject({ data: [{ count: 1 }, { count: 1 }], more: false })
+  })
+
+  test('of more groups than are shown say so', async () => {
+    const app = rounds([
+      toyWorkflow((_, id) => {
+        throw new PermanentError(`broke ${'x'.repeat(Number.parseInt(id.slice(-4), 16))}`)
+      }),
+    ])
+    await insertUsers(app.services.db, 201)
+    const { id } = await app.start('toy')
+    await app.deliver()
+    const { data, more } = groups.parse((await app.call('GET', `/api/admin/batches/${id}/failures`)).body)
+    expect([data.length, more]).toEqual([200, true])
   })
 
   test('are grouped by error, whatever ids and numbers it names', async () => {

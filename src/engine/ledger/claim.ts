@@ -32,7 +32,7 @@ export type Claim =
   | { outcome: 'unknown' }
 
 const row = z.object({
-  outcome: z.enum(['claimed', 'finished', 'busy', 'closed', 'superseded', 'killed', 'spent', 'crowded']),
+  outcome: z.enum(['claimed', 'finished', 'busy', 'closed', 'superseded', 'spent', 'crowded']),
   batchStatus: z.enum(batchStatuses),
   params: z.record(z.string(), z.json()),
   scope: z.string(),
@@ -50,9 +50,8 @@ const batch = sql.raw('batch')
 
 /**
  * The gate. Locks the batch, so that a pause or cancel that has answered is seen, checks what bounds it, and marks the
- * item `running` with a fencing token and a lease. A running batch whose budget has no room for one more item beside
- * what is spent pauses, as does one that runs though the kill switch is on; otherwise nothing changes at a closed gate:
- * resuming gives the item a new run.
+ * item `running` with a fencing token and a lease. A batch whose budget has no room for one more item beside what is
+ * spent pauses; otherwise nothing changes at a closed gate: resuming gives the item a new run.
  */
 export async function claimItem(
   db: Db,
@@ -86,9 +85,9 @@ export async function claimItem(
         running = b.running + (g.outcome = 'claimed' and g.status = 'queued')::int
           - (g.outcome = 'crowded' and g.status = 'running')::int,
         duplicates = b.duplicates + (g.outcome in ('finished', 'busy', 'superseded'))::int,
-        status = case when g.outcome in ('spent', 'killed') then 'paused' else b.status end,
-        paused_by = case g.outcome when 'spent' then 'budget' when 'killed' then 'kill_switch' else b.paused_by end,
-        reason = case g.outcome when 'spent' then ${spent} when 'killed' then ${switchedOff} else b.reason end
+        status = case when g.outcome = 'spent' then 'paused' else b.status end,
+        paused_by = case when g.outcome = 'spent' then 'budget' else b.paused_by end,
+        reason = case when g.outcome = 'spent' then ${spent} else b.reason end
       from gate g where b.id = g.batch_id and g.outcome <> 'closed'
       returning b.*
     ),
@@ -106,7 +105,6 @@ export async function claimItem(
 }
 
 const spent = 'the budget has no room for another item'
-const switchedOff = 'the kill switch is on'
 
 /** CTE `gate`: the item with what is to happen to it, and what a sample has made of its version. */
 const judgeClaim = (attempt: number) => sql`
@@ -117,8 +115,7 @@ const judgeClaim = (attempt: number) => sql`
           when item.status not in ('queued', 'running') then 'finished'
           when item.status = 'running' and item.lease_until > now() then 'busy'
           when item.attempt <> ${attempt} then 'superseded'
-          when batch.status <> 'running' then 'closed'
-          when ${killed(batch)} then 'killed'
+          when batch.status <> 'running' or ${killed(batch)} then 'closed'
           when s.item_id is null and ${overBudget(batch, sql`1`)} then 'spent'
           when s.item_id is null and ${overBudget(batch, sql`(batch.running + (item.status = 'queued')::int)`)}
             then 'crowded'
@@ -146,9 +143,11 @@ function judge(found: z.output<typeof row>, token: string): Claim {
     case 'crowded':
       return { outcome: 'crowded', attempt: attempt + 1 }
     case 'spent':
-    case 'killed':
       return { outcome: 'closed', batchStatus: 'paused' }
     case 'closed':
-      return { outcome: 'closed', batchStatus: found.batchStatus }
+      return {
+        outcome: 'closed',
+        batchStatus: found.batchStatus === 'running' ? 'stopped' : found.batchStatus,
+      }
   }
 }

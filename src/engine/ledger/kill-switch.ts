@@ -1,4 +1,4 @@
-import { asc, sql } from 'drizzle-orm'
+import { asc, sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { killSwitches } from '../../db/schema.ts'
@@ -27,10 +27,20 @@ export async function engageKillSwitch(db: Db, workflow: string, by: By): Promis
     insert into changes (actor, action, workflow, reason, before, after)
     select ${by.actor}, 'kill-switch.on', workflow, ${by.reason}, 'false'::jsonb, 'true'::jsonb from engaged`
   await db.execute(engage)
+  return await pauseKilled(db, sql`(${workflow} = ${everyWorkflow} or workflow = ${workflow})`, by)
+}
+
+/**
+ * Pauses the running batches among `which`, a condition on `batches`, if a kill switch is on for them. Whoever lets a
+ * batch run without a lock that the switch waits for does this afterwards.
+ *
+ * @returns their ids.
+ */
+export async function pauseKilled(db: Db, which: SQL, by: By): Promise<string[]> {
   const pause = sql`
     with was as (
       select * from batches
-      where status in ('starting', 'running', 'paused') and (${workflow} = ${everyWorkflow} or workflow = ${workflow})
+      where status in ('starting', 'running', 'paused') and ${killed(sql.raw('batches'))} and ${which}
       for no key update
     ),
     paused as (

@@ -2,7 +2,8 @@ import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { isTaken, transact, type Db } from '../../db/client.ts'
 import { killed, morePages } from './bounds.ts'
-import { logChange, type By } from './changes.ts'
+import { logChange, rounds, type By } from './changes.ts'
+import { pauseKilled } from './kill-switch.ts'
 import { unfinished } from './needs-work.ts'
 import type { NextPage } from './settle.ts'
 
@@ -77,7 +78,12 @@ export async function retryFailed(
         coalesce(r.awaiting_room, batch.awaiting_room) as awaiting_room) n`
   try {
     const [, [found]] = await transact(db, lock, act)
-    return parseRetried(found)
+    const retried = parseRetried(found)
+    // A switch that went on meanwhile did not see a batch that runs.
+    if (retried.outcome === 'retried' && retried.reopened) {
+      await pauseKilled(db, sql`id = ${batchId}::uuid`, { ...rounds, reason: 'the kill switch is on' })
+    }
+    return retried
   } catch (error) {
     // A start was faster to take the workflow's one active place.
     if (isTaken(error)) return { outcome: 'busy' }

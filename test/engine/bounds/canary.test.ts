@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { PermanentError } from '../../../src/errors.ts'
 import { skip } from '../../../src/workflows/contract.ts'
 import type { Fate } from '../../support/deliveries.ts'
+import { sampled } from '../../http/samples.ts'
 import { insertUsers, userId } from '../../support/population.ts'
 import { resetEverything, rounds } from '../../support/rounds.ts'
 import { toyWorkflow } from '../../support/toy.ts'
@@ -181,6 +182,19 @@ describe('a canary', () => {
     await app.act(id, 'resume')
     await app.deliver()
     expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 40 } })
+  })
+
+  test('is judged by what was worked on, not by what a sample had made', async () => {
+    const app = await canaried(60, (n) => (n > 20 ? 'fails' : 'ok'))
+    const { id: sampleId } = await sampled(app, 'toy', { count: 20 })
+    const { id } = await app.start('toy', { sampleId, canary: { items: 10, minSuccessRate: 0.5 } })
+    await app.deliver()
+    expect(await app.batch(id)).toMatchObject({
+      status: 'paused',
+      pausedBy: 'canary',
+      reason: expect.stringContaining('0 of 10 canary items succeeded and 10 failed'),
+      counts: { recorded: 30, succeeded: 20, failed: 10 },
+    })
   })
 
   test('stays within the limit and maxOutstanding', async () => {

@@ -106,6 +106,43 @@ describe('a model that asks for patience', () => {
     expect(await app.batch(id)).toMatchObject({ status: 'completed', throttledRate: 1 })
   })
 
+  test('and never answers pauses the batch after a quarter of an hour, and again as long after a resume', async () => {
+    const app = await asking(3)
+    const { db } = app.services
+    await local('model', 'faults', { rules: [{ status: 429, retryAfterSeconds: 60 }] })
+    const { id } = await app.start('toy', { rate: 1 })
+    const throttledFor = (minutes: number) =>
+      db.execute(sql`update batches set throttled_at = now() - make_interval(mins => ${minutes})`)
+    const deliverSome = async () => {
+      let some = 0
+      await app.deliver({
+        concurrency: 1,
+        fate({ url }): Fate {
+          if (url.endsWith('/execute-user')) some += 1
+          return 'normal'
+        },
+        until: () => some >= 8,
+      })
+    }
+    await deliverSome()
+    await throttledFor(14)
+    await deliverSome()
+    expect(await app.batch(id)).toMatchObject({ status: 'running', throttledRate: 1 })
+    await throttledFor(16)
+    await app.deliver()
+    expect(await app.batch(id)).toMatchObject({
+      status: 'paused',
+      pausedBy: 'breaker',
+      reason: expect.stringMatching(/^no item has succeeded for 15 minutes.*429/),
+    })
+    await app.call('POST', `/api/admin/batches/${id}/resume`)
+    await deliverSome()
+    expect((await app.batch(id)).status).toBe('running')
+    await local('model', 'faults', { rules: [] })
+    await app.deliver()
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 3 } })
+  })
+
   test('of a batch that is cancelled meanwhile is not asked again', async () => {
     const app = await asking(1)
     await local('model', 'faults', { rules: [{ status: 429, retryAfterSeconds: 60 }] })

@@ -31,6 +31,8 @@ import { lane } from '../../support/lane.ts'
 
 beforeEach(resetEverything)
 
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+
 describe('at the same time', () => {
   test('ten starts with the same key and ten with others open one batch', async () => {
     const opened = await times(20, (n) =>
@@ -124,7 +126,10 @@ describe('at the same time', () => {
         )
         if (!['queued', 'running'].includes(String(rows[0]?.status))) return
         const claimed = await claim(db, batchId, itemId, Number(rows[0]?.attempt))
-        if (claimed.outcome !== 'claimed') continue
+        if (claimed.outcome !== 'claimed') {
+          await pause(20)
+          continue
+        }
         if (before % 2 === 1 && before === gate) lateStarts.push(itemId)
         const item = { batchId, itemId, token: claimed.token, pageSize: 100 }
         await saveItem(db, item, round % 3 === 0 ? again : done, nothingUsed)
@@ -135,7 +140,7 @@ describe('at the same time', () => {
       for (let round = 0; round < 6; round += 1) {
         if (!(await pauseBatch(db, batchId, 'operator', by))) return
         gate += 1
-        await new Promise((resolve) => setTimeout(resolve, 20))
+        await pause(20)
         gate += 1
         await resumeBatch(db, batchId, by)
       }
@@ -155,7 +160,7 @@ describe('at the same time', () => {
     const { db } = services
     const batchId = await runningBatch(db, 100)
     const work = times(100, (n) => workOn(db, batchId, userId(n + 1)))
-    await new Promise((resolve) => setTimeout(resolve, 30))
+    await pause(30)
     expect(await cancelBatch(db, batchId, by)).toBeDefined()
     await work
     const counts = await audit(db, batchId)
