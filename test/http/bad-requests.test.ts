@@ -24,6 +24,7 @@ describe('a start that does not fit', () => {
     ['a limit beyond every population', { limit: 2 ** 31 }, 'limit'],
     ['params that are a list', { params: [] }, 'params'],
     ['a param of the wrong type', { params: { paidOnly: 'yes' } }, 'params.paidOnly'],
+    ['params that are nested without end', `{"params": ${'['.repeat(5000)}${']'.repeat(5000)}}`, ''],
     ['a field that does not exist', { dryrun: true }, ''],
     ['a param that does not exist', { params: { paidonly: true } }, ''],
   ] as const)('is refused for %s, and starts nothing', async ([, body, path]) => {

@@ -5,11 +5,29 @@ import { insertUsers } from '../support/population.ts'
 import { resetEverything, rounds } from '../support/rounds.ts'
 import { toyWorkflow } from '../support/toy.ts'
 import { changesOf } from './changes.ts'
+import { failedBatch } from './failed-batch.ts'
 import { killSwitchIsOn, twoWorkflows } from './killed.ts'
 
 beforeEach(resetEverything)
 
 const many = 120
+
+test('a kill switch that goes on while a batch is retried leaves it paused, or still ended', async () => {
+  const app = await failedBatch(6)
+  for (let round = 0; round < 8; round += 1) {
+    const turn = (on: boolean) => app.call('PUT', '/api/admin/kill-switches/toy', { on })
+    const [retried] = await Promise.all([app.retry({ all: true }), turn(true)])
+    const { status, pausedBy } = await app.batch(app.id)
+    expect([200, 409]).toContain(retried.status)
+    expect([status, pausedBy]).toEqual(
+      retried.status === 200 ? ['paused', 'kill_switch'] : ['completed', null],
+    )
+    await turn(false)
+    await app.call('POST', `/api/admin/batches/${app.id}/resume`)
+    await app.deliver()
+    expect(await app.batch(app.id)).toMatchObject({ status: 'completed', counts: { failed: 3 } })
+  }
+})
 
 describe('turning a kill switch on', () => {
   test.for([1, 30, 90])(

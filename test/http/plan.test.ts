@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { insertUsers, userId } from '../support/population.ts'
-import { batchSchema, resetEverything, rounds } from '../support/rounds.ts'
+import { batchSchema, local, resetEverything, rounds } from '../support/rounds.ts'
 import { askModel, toyWorkflow } from '../support/toy.ts'
 import { addUser } from '../workflows/records.ts'
+import { sampled } from './samples.ts'
 
 beforeEach(resetEverything)
 
@@ -74,6 +75,32 @@ describe('a plan', () => {
     expect(estimates.model).toEqual({ ...spent, usd: null })
   })
 
+  test('estimates nothing from a batch in which nothing succeeded', async () => {
+    const app = await planning(20, { estimate: { inputTokens: 7, outputTokens: 3, seconds: 1 } })
+    await local('model', 'faults', { rules: [{ status: 400 }] })
+    await app.start('toy')
+    await app.deliver()
+    const { estimates, assumptions } = await app.plan()
+    expect([assumptions.source, estimates.model]).toEqual([
+      'definition',
+      { inputTokens: 140, outputTokens: 60, usd: null },
+    ])
+  })
+
+  test('estimates from a batch with a sample what its own items used', async () => {
+    const app = await planning(20)
+    const { id: sampleId } = await sampled(app, 'toy', { count: 10 })
+    const { id } = await app.start('toy', { sampleId })
+    await app.deliver()
+    const { spent } = await app.batch(id)
+    const { estimates } = await app.plan({ force: true })
+    expect(estimates.model).toEqual({
+      inputTokens: 2 * spent.inputTokens,
+      outputTokens: 2 * spent.outputTokens,
+      usd: null,
+    })
+  })
+
   test('estimates no tokens when nobody knows them', async () => {
     const app = await planning(20)
     const { estimates, assumptions } = await app.plan()
@@ -110,10 +137,11 @@ describe('a plan', () => {
 
 test('a plan that is asked for with a used Idempotency-Key and other options is a 409', async () => {
   const app = await planning(20)
-  const ask = (limit: number | null) =>
-    app.call('POST', start, { dryRun: true, limit }, { 'idempotency-key': 'k' })
-  expect((await ask(null)).status).toBe(200)
-  expect((await ask(5)).status).toBe(409)
+  const ask = (options: object) =>
+    app.call('POST', start, { dryRun: true, ...options }, { 'idempotency-key': 'k' })
+  expect((await ask({})).status).toBe(200)
+  expect((await ask({ limit: 5 })).status).toBe(409)
+  expect((await ask({ rate: 1 })).status).toBe(409)
 })
 
 describe('a start from a plan', () => {
@@ -162,6 +190,16 @@ describe('a start from a plan', () => {
       body: { error: { details: { planned: 20, now: 20, driftPercent: 0 } } },
     })
     expect((await app.call('POST', start, { planId, maxDriftPercent: 1 })).status).toBe(201)
+  })
+
+  test('is refused for a drift that its limit would hide', async () => {
+    const app = await planning(20)
+    const { planId } = await app.plan({ limit: 5 })
+    for (const id of ['zoe', 'zac', 'zeb']) await addUser(app.services.db, id)
+    expect(await app.call('POST', start, { planId, maxDriftPercent: 10 })).toMatchObject({
+      status: 409,
+      body: { error: { details: { planned: 20, now: 23, driftPercent: 15 } } },
+    })
   })
 
   test('of nothing is refused when there is something now', async () => {
