@@ -185,9 +185,14 @@ test('a cancelled batch is followed until what had started has finished', async 
 test('a kill switch shows in the events of the batch that it stops', async () => {
   const app = rounds()
   const { id } = await startedBatch(app)
+  const { promise: seen, resolve: see } = Promise.withResolvers<void>()
   const watching = follow(following(app), id, {
-    until: ({ data }) => JSON.stringify(data ?? null).includes('"pausedBy":"kill_switch","startedBy"'),
+    until({ event, data }) {
+      if (event === 'batch') see()
+      return JSON.stringify(data ?? null).includes('"pausedBy":"kill_switch","startedBy"')
+    },
   })
+  await seen
   await app.call('PUT', '/api/admin/kill-switches/all', { on: true, reason: 'the model is wrong' })
   expect(kinds(await watching)).toEqual(expect.arrayContaining(['running', 'batch.pause', 'paused']))
 })
