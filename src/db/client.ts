@@ -61,10 +61,11 @@ export async function transact(db: Db, first: SQL, second: SQL): Promise<[unknow
   return [one.rows, two.rows]
 }
 
-const hasCode = (error: unknown, codes: readonly string[]): boolean =>
-  error instanceof DrizzleQueryError &&
-  error.cause instanceof NeonDbError &&
-  codes.includes(error.cause.code ?? '')
+/** Drizzle wraps the error of a statement, but not that of a transaction. */
+function hasCode(error: unknown, codes: readonly string[]): boolean {
+  const cause = error instanceof DrizzleQueryError ? error.cause : error
+  return cause instanceof NeonDbError && codes.includes(cause.code ?? '')
+}
 
 /** Postgres could not read a text as what it was compared with: an id that should be a number of some size, a UUID. */
 export const isMalformedText = (error: unknown): boolean => hasCode(error, ['22P02', '22003'])

@@ -109,7 +109,7 @@ export const batches = pgTable(
     budget: jsonb('budget').$type<Budget>(),
     tolerate: jsonb('tolerate').$type<Tolerate>(),
     canary: jsonb('canary').$type<Canary>(),
-    /** Items of the canary, from the plan, and those of the sample; the verdict is null without one. */
+    /** Items of the canary, from the plan; the verdict is null without one. */
     canaryItems: integer('canary_items'),
     canaryVerdict: text('canary_verdict', { enum: ['pending', 'passed', 'failed', 'overruled'] }),
     /** Dollars for a million tokens, as configured when the batch was opened. */

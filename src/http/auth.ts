@@ -31,7 +31,7 @@ export const requireRole =
   async (c, next) => {
     const { actor } = c.var
     if (ranks[actor.role] < ranks[role]) {
-      throw new HttpError(403, 'forbidden', `${actor.name} is a ${actor.role}; this needs the role ${role}`)
+      throw new HttpError(403, 'forbidden', `${actor.name} has the role ${actor.role}; this needs ${role}`)
     }
     await next()
   }

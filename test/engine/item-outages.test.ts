@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { abandonItem } from '../../src/engine/ledger/end-item.ts'
 import { modelStats } from '../http/samples.ts'
 import { isItem, type Fate, type PendingDelivery } from '../support/deliveries.ts'
 import { local, resetEverything, rounds } from '../support/rounds.ts'
@@ -43,20 +44,27 @@ describe('an item', () => {
     expect(batch).toMatchObject({ counts: { succeeded: 1 }, spent: { inputTokens: promptTokens } })
   })
 
-  test('whose claim was lost before its save is paid for all the same, once', async () => {
+  test.each([
+    ['taken by another delivery', sql`update batch_items set token = gen_random_uuid()`, { running: 1 }],
+    ['ended as one of a dead worker', null, { failed: 1 }],
+  ])('whose claim was %s before its save is paid for all the same, once', async (_, taken, counts) => {
     let tries = 0
     const { db } = rounds().services
     const { batch } = await runToy(1, async (tools, id) => {
       const made = await askModel(tools, id)
       tries += 1
-      // The lease is over, and the next delivery may take the item.
-      if (tries === 1) {
-        await db.execute(sql`update batch_items set token = gen_random_uuid(), lease_until = now()`)
+      if (taken !== null) await db.execute(taken)
+      else {
+        const { rows } = await db.execute(sql`update batch_items set lease_until = now() returning batch_id`)
+        const item = { batchId: String(rows[0]?.batch_id), itemId: id, attempt: 1, pageSize: 50 }
+        const error = { name: 'RunFailed', message: 'it died', step: 'run', fingerprint: 'run' }
+        await abandonItem(db, item, { status: 'failed', error })
       }
       return made
     })
     const { promptTokens } = await modelStats()
-    expect([tries, batch.spent.inputTokens]).toEqual([1, promptTokens])
+    expect(tries).toBe(1)
+    expect(batch).toMatchObject({ counts, spent: { inputTokens: promptTokens } })
   })
 
   test('survives a database that does not answer for a while', async () => {

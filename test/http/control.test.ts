@@ -79,6 +79,25 @@ test('a batch that has not begun is paused when it does, and begins to work when
   expect(await app.batch(id)).toMatchObject({ status: 'completed', pausedBy: null, counts: { succeeded: 3 } })
 })
 
+test('a pause of a batch that has not begun can be taken back', async () => {
+  const app = rounds()
+  for (const id of ['ada', 'bob', 'cleo']) await addUser(app.services.db, id)
+  const { id } = await app.start('welcome-placeholder')
+  await act(app, id, 'pause')
+  const answer = await act(app, id, 'resume')
+  expect(answer).toMatchObject({ status: 200, body: { status: 'starting', pausedBy: null } })
+  await app.deliver()
+  expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 3 } })
+})
+
+test('a pause of what another had paused says its own reason', async () => {
+  const app = rounds()
+  const { id } = await startedBatch(app)
+  await app.call('PUT', '/api/admin/kill-switches/all', { on: true, reason: 'first' })
+  await app.call('PUT', '/api/admin/kill-switches/all', { on: false })
+  expect((await act(app, id, 'pause')).body).toMatchObject({ pausedBy: 'operator', reason: null })
+})
+
 test('a resume whose Worker died before it could trigger anything is triggered by the same request', async () => {
   const app = rounds()
   const { id } = await startedBatch(app)

@@ -29,6 +29,18 @@ test('a kill switch that goes on while a batch is retried leaves it paused, or s
   }
 })
 
+test('a kill switch that goes on and off holds a batch that has not begun', async () => {
+  const { start, deliver, turn, act, batch } = await twoWorkflows(5)
+  const { id } = await start('toy')
+  expect((await turn(true, 'toy', 'stop')).body).toMatchObject({ pausedBatchIds: [id] })
+  await turn(false)
+  await deliver()
+  expect(await batch(id)).toMatchObject({ status: 'paused', pausedBy: 'kill_switch', reason: 'stop' })
+  await act(id, 'resume')
+  await deliver()
+  expect(await batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 5 } })
+})
+
 describe('turning a kill switch on', () => {
   test.for([1, 30, 90])(
     'after %i items lets no further one start, with many deliveries at once',
@@ -164,7 +176,7 @@ describe('a batch that is still starting', () => {
     const app = await twoWorkflows(3)
     const { start, deliver, turn, act, batch, worked } = app
     const { id } = await start('toy')
-    expect((await turn(true)).body).toEqual({ on: true, isKilled: true, pausedBatchIds: [] })
+    expect((await turn(true)).body).toEqual({ on: true, isKilled: true, pausedBatchIds: [id] })
     await deliver()
     expect(worked.toy).toEqual([])
     expect(await batch(id)).toMatchObject({

@@ -60,8 +60,11 @@ describe('a retry, when something has changed since the failure,', () => {
 
   test('is refused while another batch of the workflow is active', async () => {
     const { retry, start, deliver } = await failedBatch(30)
-    await start('toy', { force: true })
-    expect((await retry({ all: true })).status).toBe(409)
+    const active = await start('toy', { force: true })
+    expect(await retry({ all: true })).toMatchObject({
+      status: 409,
+      body: { error: { details: { activeBatchId: active.id } } },
+    })
     await deliver()
     expect((await retry({ all: true })).status).toBe(200)
   })

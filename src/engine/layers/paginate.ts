@@ -1,7 +1,9 @@
 import { z } from 'zod'
-import { PermanentError } from '../../errors.ts'
+import type { Db } from '../../db/client.ts'
+import { describeError, PermanentError } from '../../errors.ts'
 import type { Json, Workflow } from '../../workflows/contract.ts'
 import { dueChunk, duePage, type Chunk, type Due, type DueItem } from '../ledger/due-items.ts'
+import type { Selection } from '../ledger/needs-work.ts'
 import { pauseForLostRun } from '../ledger/pause-batch.ts'
 import { pagePosition, recordPage } from '../ledger/record-page.ts'
 import { refreshVersions } from '../ledger/refresh-versions.ts'
@@ -54,20 +56,14 @@ async function runPage(
           ? recordRetryPage(db, workflow, { batchId, page, cursor })
           : recordPage(db, { batchId, page, cursor, size }, { workflow, ...rest }))
       : undefined
-  const refresh = (items: readonly DueItem[]) =>
-    refreshVersions(
-      db,
-      batchId,
-      items.map(({ id }) => id),
-      { workflow, ...rest },
-    )
+  const refresh = (items: readonly DueItem[]) => tryToRefresh(db, batchId, items, { workflow, ...rest })
   if (recorded === undefined) {
     const now = await pagePosition(db, workflow, batchId, page)
     // Its limits were lowered while the page was read.
     if (now?.status === 'running' && now.pages === pages && now.size < size)
       return await runPage(services, workflow, batchId, page)
     const due = await duePage(db, workflow, batchId, page)
-    await refresh(due?.items ?? [])
+    if (due?.status === 'running' && page <= due.pages) await refresh(due.items)
     return await triggerLeft(services, workflow, batchId, due, page)
   }
 
@@ -81,6 +77,21 @@ async function runPage(
   if (recorded.batchStatus === 'completed') await startQueued(services, workflow)
   layerLog(workflow, 'paginate').info('page recorded', { batchId, page, items: items.length, skipped })
   return { success: true, processedItems: items.length, skippedItems: skipped, nextCursor }
+}
+
+/** An item that keeps an old version is bought again at worst, which a page that cannot be triggered is not worth. */
+async function tryToRefresh(
+  db: Db,
+  batchId: string,
+  items: readonly DueItem[],
+  selection: Selection,
+): Promise<void> {
+  try {
+    const ids = items.map(({ id }) => id)
+    await refreshVersions(db, batchId, ids, selection)
+  } catch (error) {
+    layerLog(selection.workflow, 'paginate').error('versions are old', { batchId, ...describeError(error) })
+  }
 }
 
 async function runChunk(services: Services, workflow: Workflow, batchId: string, chunk: Chunk) {

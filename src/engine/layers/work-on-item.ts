@@ -64,7 +64,7 @@ export async function workOnItem(
 const saveDelays = [500, 2000]
 
 /**
- * Saves what became of an item, and what it took even if the claim was lost. Undefined: it was.
+ * Saves what became of an item. Undefined: the claim was lost; what it took is booked all the same.
  *
  * @throws Error when the database cannot be reached, or it is not known whether it had saved: the next delivery finds out.
  */
@@ -75,19 +75,19 @@ async function save(
   outcome: Outcome,
   spent: Spent,
 ): Promise<Ended | undefined> {
-  const place = { ...item, pageSize: workflow.pageSize }
-  let failed = false
   for (const delay of [...saveDelays, null]) {
+    const isFirst = delay === saveDelays[0]
     try {
-      const ended = await saveItem(db, place, outcome, spent)
-      if (ended === undefined) await addSpent(db, item, spent)
-      if (ended !== undefined || !failed) return ended
-      break
+      const ended = await saveItem(db, { ...item, pageSize: workflow.pageSize }, outcome, spent)
+      if (ended !== undefined) return ended
     } catch (error) {
-      failed = true
       if (delay === null || item.signal.aborted) throw error
       await new Promise((resolve) => setTimeout(resolve, delay))
+      continue
     }
+    if (!isFirst) break
+    await addSpent(db, item, spent)
+    return undefined
   }
   throw new Error(`it is not known whether item ${item.itemId} was saved`)
 }

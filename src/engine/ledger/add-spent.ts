@@ -1,10 +1,11 @@
 import { sql } from 'drizzle-orm'
 import type { Db } from '../../db/client.ts'
 import type { Usage } from '../../workflows/contract.ts'
+import { tryUsd } from './settle.ts'
 
 /**
  * Books what a claim has used that was lost before its save: it was paid all the same. Nothing is booked for a claim
- * that has saved.
+ * that has saved. Not to be repeated.
  */
 export async function addSpent(
   db: Db,
@@ -21,7 +22,9 @@ export async function addSpent(
       where i.batch_id = batch.id and i.item_id = ${itemId} and i.token is distinct from ${token}::uuid
       returning i.batch_id
     )
-    update batches b set
-      input_tokens = b.input_tokens + ${inputTokens}, output_tokens = b.output_tokens + ${outputTokens}
-    from item where b.id = item.batch_id`)
+    update batches batch set
+      input_tokens = batch.input_tokens + ${inputTokens}, output_tokens = batch.output_tokens + ${outputTokens},
+      item_tokens = greatest(batch.item_tokens, ${inputTokens}::int + ${outputTokens}::int),
+      item_usd = greatest(batch.item_usd, ${tryUsd({ inputTokens, outputTokens })})
+    from item where batch.id = item.batch_id`)
 }

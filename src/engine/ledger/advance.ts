@@ -43,4 +43,4 @@ const goesOn = sql`(not ${exhausts} or b.retrying > p.unmarked)`
 const outstanding = sql`(${outstandingOf(sql.raw('b'))} + p.n + p.requeued)`
 const closes = sql`(not ${goesOn} and ${outstanding} = 0)`
 const canaryHolds = sql`(
-  b.canary_verdict is not distinct from 'pending' and b.retrying = p.unmarked and b.recorded + p.n >= b.canary_items)`
+  b.canary_verdict is not distinct from 'pending' and b.retrying = p.unmarked and b.recorded + p.n - b.prepared >= b.canary_items)`

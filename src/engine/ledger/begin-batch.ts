@@ -28,10 +28,9 @@ export async function beginBatch(db: Db, batchId: string, plan: Plan): Promise<v
         reason = case when ${nothing} then null when was.paused_by is not null then was.reason
           when ${killed(was)} then 'the kill switch is on' end,
         ended_at = case when ${nothing} then now() end,
-        canary_verdict = case when was.canary is not null then 'pending' end,
-        canary_items = case when was.canary is not null then coalesce(
-          (was.canary->>'items')::int, greatest(1, ceil(${plan.toProcess}::int * ${percent} / 100)::int))
-          + (select count(*)::int from sample_items i where i.sample_id = was.sample_id and i.status = 'succeeded') end
+        canary_verdict = case when was.canary is not null and not ${nothing} then 'pending' end,
+        canary_items = case when was.canary is not null then least(${plan.toProcess}::int, coalesce(
+          (was.canary->>'items')::int, greatest(1, ceil(${plan.toProcess}::int * ${percent} / 100)::int))) end
       from was where b.id = was.id returning b.*
     )
     ${logBatchChange(rounds, sql`'batch.begin'`, was, b, sql`begun b join was on true`)}`)

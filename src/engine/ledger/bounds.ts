@@ -20,15 +20,10 @@ export const overBudget = (b: SQL, atWork: SQL): SQL => sql`(
 /** There are pages to read or failed items to try again. */
 export const morePages = (b: SQL): SQL => sql`(not ${b}.exhausted or ${b}.retrying > 0)`
 
-/** The page to trigger so that everything of the batch that is due gets a run; null: there is none. */
-export const firstDuePage = (b: SQL): SQL => sql`coalesce(
-  (select min(page) from batch_items where batch_id = ${b}.id and status = 'queued'),
-  case when ${morePages(b)} and not ${b}.awaiting_room then ${b}.pages + 1 end)`
-
 export const outstandingOf = (b: SQL): SQL => sql`
   (${b}.recorded - ${b}.succeeded - ${b}.skipped - ${b}.failed - ${b}.cancelled)`
 
 /** A further page fits under `maxOutstanding`, and the canary does not hold it back. */
 export const roomFor = (b: SQL, outstanding: SQL, pageSize: number): SQL => sql`(
   ${outstanding} + least(${pageSize}::int, ${b}.max_outstanding) <= ${b}.max_outstanding
-  and (${b}.canary_verdict is distinct from 'pending' or ${b}.retrying > 0 or ${b}.recorded < ${b}.canary_items))`
+  and (${b}.canary_verdict is distinct from 'pending' or ${b}.retrying > 0 or ${b}.recorded - ${b}.prepared < ${b}.canary_items))`

@@ -40,7 +40,7 @@ export async function changeLimits(
       for no key update
     ),
     wished as (
-      select id, retrying, recorded, canary_items, canary_verdict, ${outstandingOf(was)} as outstanding,
+      select id, retrying, recorded, prepared, canary_items, canary_verdict, ${outstandingOf(was)} as outstanding,
         coalesce(${limits.maxOutstanding ?? null}::int, max_outstanding) as max_outstanding
       from was
     ),

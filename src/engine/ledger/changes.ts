@@ -16,7 +16,7 @@ export const rounds: By = { actor: 'rounds', reason: null }
 /** What can be changed of a batch, as the log of changes shows it. `b` has the columns of `batches`. */
 export const controlsOf = (b: SQL): SQL => sql`jsonb_build_object(
   'status', ${b}.status, 'pausedBy', ${b}.paused_by, 'reason', ${b}.reason, 'parallelism', ${b}.parallelism,
-  'rate', ${b}.rate, 'maxOutstanding', ${b}.max_outstanding, 'budget', ${b}.budget, 'tolerate', ${b}.tolerate)`
+  'rate', ${b}.rate, 'throttledRate', ${b}.throttled_rate, 'canaryVerdict', ${b}.canary_verdict, 'maxOutstanding', ${b}.max_outstanding, 'budget', ${b}.budget, 'tolerate', ${b}.tolerate)`
 
 type Change = { action: SQL; workflow: SQL; batchId: SQL; reason?: SQL; before: SQL; after: SQL }
 

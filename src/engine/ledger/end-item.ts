@@ -116,7 +116,7 @@ async function endItem(
     moved as (
       update batch_items i set
         status = ${outcome.status}, error = ${outcome.status === 'succeeded' ? null : JSON.stringify(error)}::jsonb,
-        fingerprint = ${tried.fingerprint}::text, lease_until = null,
+        fingerprint = ${tried.fingerprint}::text, token = ${spent === null ? sql`null` : sql`i.token`}, lease_until = null,
         attempt = i.attempt + ${Number(newRun)}::int,
         input_tokens = i.input_tokens + ${inputTokens}, output_tokens = i.output_tokens + ${outputTokens},
         work_ms = coalesce(${workMs}::int, i.work_ms),

@@ -21,7 +21,7 @@ export async function itemHistory(
       sum(work_ms)::float / sum(n) / 1000 as seconds
     from (
       select *, succeeded - prepared + skipped + failed as n from batches
-      where workflow = ${workflow} and succeeded > prepared order by id desc limit 5
+      where workflow = ${workflow} and succeeded > prepared and (sample_id is null or prepared > 0) order by id desc limit 5
     ) recent`
   const { inputTokens, outputTokens, seconds } = await queryOne(db, statement, row)
   if (inputTokens === null || outputTokens === null || seconds === null) return null

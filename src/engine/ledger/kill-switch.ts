@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { killSwitches } from '../../db/schema.ts'
 import { killed } from './bounds.ts'
-import { logBatchChange, type By } from './changes.ts'
+import { logBatchChange, rounds, type By } from './changes.ts'
 
 /** Stands for every workflow; none may be called so. */
 export const everyWorkflow = 'all'
@@ -31,8 +31,8 @@ export async function engageKillSwitch(db: Db, workflow: string, by: By): Promis
 }
 
 /**
- * Pauses the running batches among `which`, a condition on `batches`, if a kill switch is on for them. Whoever lets a
- * batch run without a lock that the switch waits for does this afterwards.
+ * Pauses the running batches among `which`, a condition on `batches`, if a kill switch is on for them; one in `starting`
+ * is paused when it begins. Whoever lets a batch run without a lock that the switch waits for does this afterwards.
  *
  * @returns their ids.
  */
@@ -44,16 +44,22 @@ export async function pauseKilled(db: Db, which: SQL, by: By): Promise<string[]>
       for no key update
     ),
     paused as (
-      update batches b set status = 'paused', paused_by = 'kill_switch', reason = ${by.reason}
-      from was where b.id = was.id and was.status = 'running' returning b.*
+      update batches b set
+        status = case when was.status = 'starting' then was.status else 'paused' end,
+        paused_by = 'kill_switch', reason = ${by.reason}
+      from was
+      where b.id = was.id and (was.status = 'running' or (was.status = 'starting' and was.paused_by is null))
+      returning b.*
     ),
     logged as (${logBatchChange(by, sql`'batch.pause'`, was, b, sql`paused b join was on b.id = was.id`)})
     select id from paused`
   return (await queryRows(db, pause, z.object({ id: z.string() }))).map(({ id }) => id)
 }
 
-/** Turns the kill switch off. What it paused stays paused until it is resumed. False: it was not on. */
+/** Turns the kill switch off. What it has stopped stays paused until it is resumed. False: it was not on. */
 export async function releaseKillSwitch(db: Db, workflow: string, by: By): Promise<boolean> {
+  // Whoever turned it on, or let a batch run meanwhile, may have died before it could pause that.
+  await pauseKilled(db, sql`(${workflow} = ${everyWorkflow} or workflow = ${workflow})`, rounds)
   const release = sql`
     with released as (delete from kill_switches where workflow = ${workflow} returning workflow)
     insert into changes (actor, action, workflow, reason, before, after)

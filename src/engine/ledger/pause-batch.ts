@@ -9,8 +9,8 @@ const was = sql.raw('was')
 
 /**
  * Closes the gate: what has started finishes, nothing else starts. An operator's pause also takes the place of another,
- * so that a larger budget does not open the gate again. A batch in `starting` is paused when it begins. False: the batch
- * was neither starting nor running nor paused by another.
+ * so that a larger budget does not open the gate again. A batch in `starting` is paused when it begins. False: there was
+ * nothing to pause.
  */
 export async function pauseBatch(
   db: Db,
@@ -18,21 +18,23 @@ export async function pauseBatch(
   pausedBy: 'operator' | 'lost_run',
   by: By,
 ): Promise<boolean> {
-  const { rows } = await db.execute(sql`
-    with was as (select * from batches where id = ${batchId}::uuid and (
-        status = 'running' or (
-          ${pausedBy} = 'operator' and (
-            status = 'starting' or (status = 'paused' and paused_by <> 'operator'))))
-      for no key update
+  // Before it is judged: what it waits for may be a resume.
+  const lock = sql`select id from batches where id = ${batchId}::uuid for no key update`
+  const pause = sql`
+    with was as (
+      select * from batches where id = ${batchId}::uuid and (status = 'running' or (
+        ${pausedBy} = 'operator' and status in ('starting', 'paused')
+        and paused_by is distinct from 'operator'))
     ),
     paused as (
       update batches b set
         status = case when was.status = 'starting' then was.status else 'paused' end,
-        paused_by = ${pausedBy}, reason = coalesce(${by.reason}, b.reason)
+        paused_by = ${pausedBy}, reason = ${by.reason}
       from was where b.id = was.id returning b.*
     )
     ${logBatchChange(by, sql`'batch.pause'`, was, b, sql`paused b join was on true`)}
-    returning id`)
+    returning id`
+  const [, rows] = await transact(db, lock, pause)
   return rows.length > 0
 }
 

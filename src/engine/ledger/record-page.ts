@@ -34,7 +34,7 @@ export async function pagePosition(
   const statement = sql`
     select b.status, b.params, b.scope, b.force, b.pages, before.last_id as cursor,
       least(${workflow.pageSize}::int, b.max_outstanding, b.item_limit - b.recorded,
-        case when b.canary_verdict = 'pending' then greatest(1, b.canary_items - b.recorded) end) as size,
+        case when b.canary_verdict = 'pending' then greatest(1, b.canary_items - b.recorded + b.prepared) end) as size,
       b.retrying > 0 as retrying
     from batches b
     left join batch_pages before on before.batch_id = b.id and before.number = ${page - 1}
@@ -63,8 +63,8 @@ type At = { batchId: string; page: number } & Pick<PagePosition, 'cursor' | 'siz
  * page, it is marked to wait instead, and its attempt raised: the save that makes room triggers the page under an id
  * that QStash has not seen.
  *
- * Undefined: nothing was recorded, because there is no room, the batch is not running, another delivery was faster, or
- * `maxOutstanding` was lowered below the page's size while it was read.
+ * Undefined: nothing was recorded, because there is no room, the batch is not running, the kill switch is on, another
+ * delivery was faster, or `maxOutstanding` was lowered below the page's size while it was read.
  */
 export async function recordPage(db: Db, at: At, selection: Selection): Promise<RecordedPage | undefined> {
   const { batchId, page } = at

@@ -1,7 +1,7 @@
-import { sql } from 'drizzle-orm'
+import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Db } from '../../db/client.ts'
-import { firstDuePage, killed, outstandingOf, overBudget } from './bounds.ts'
+import { killed, morePages, outstandingOf, overBudget } from './bounds.ts'
 import { logBatchChange, type By } from './changes.ts'
 import type { DueItem } from './due-items.ts'
 import { parseRequeued, requeue } from './requeue.ts'
@@ -17,17 +17,26 @@ export type Resumed =
   /** The kill switch is on, the budget has no room for an item, or the batch is neither paused nor running. */
   | { outcome: 'killed' | 'over_budget' | 'inactive' }
 
+/** The page to trigger so that everything that is due gets a run; null: there is none. */
+const firstDuePage = (batch: SQL): SQL => sql`coalesce(
+  (select min(page) from batch_items where batch_id = ${batch}.id and status = 'queued'),
+  case when ${morePages(batch)} and not ${batch}.awaiting_room then ${batch}.pages + 1 end)`
+
 const openedRow = z.object({
   outcome: z.enum(['resumed', 'repeated', 'killed', 'over_budget', 'inactive']),
   attempt: z.int(),
   page: z.int().nullable(),
 })
 
+/** It will be paused when it begins. */
+const pausesLater = (batch: SQL) => sql`(${batch}.status = 'starting' and ${batch}.paused_by is not null)`
+
 /** `onlyPausedBy`: leaves a batch alone that somebody else has paused meanwhile. */
 export type ResumeOptions = { onlyPausedBy?: 'budget' }
 
 /**
- * Opens the gate, also of a batch that is running but whose runs may be lost. Every item that is queued, or whose
+ * Opens the gate, also of a batch that is running but whose runs may be lost; one in `starting` that was to be paused will
+ * not be. Every item that is queued, or whose
  * worker is dead, gets a new attempt: whatever run it had will find itself superseded. The page is the first with such
  * items, else the next one to read.
  *
@@ -46,7 +55,7 @@ export async function resumeBatch(
     judged as (
       select was.id, case
           when exists (select 1 from changes where key = ${by.key ?? null}::text) then 'repeated'
-          when was.status not in ('paused', 'running') then 'inactive'
+          when was.status not in ('paused', 'running') and not ${pausesLater(sql.raw('was'))} then 'inactive'
           when was.paused_by is distinct from coalesce(${onlyPausedBy ?? null}::text, was.paused_by) then 'inactive'
           when ${killed(sql.raw('was'))} then 'killed'
           when ${overBudget(sql.raw('was'), sql`1`)} then 'over_budget'
@@ -56,7 +65,8 @@ export async function resumeBatch(
     ),
     opened as (
       update batches b set
-        status = 'running', reason = null, paused_by = null, attempt = b.attempt + 1, awaiting_room = false,
+        status = case when b.status = 'starting' then b.status else 'running' end,
+        attempt = b.attempt + (b.status <> 'starting')::int, reason = null, paused_by = null, awaiting_room = false,
         recent = '{}', throttled_at = case when b.throttled_rate is null then b.throttled_at else now() end,
         canary_verdict = case
           when b.canary_verdict is distinct from 'failed' then b.canary_verdict
@@ -77,6 +87,7 @@ export async function resumeBatch(
   ])
   if (opened[0] === undefined) return { outcome: 'inactive' }
   const { outcome, attempt, page } = openedRow.parse(opened[0])
+  if (outcome === 'resumed' && next[0] === undefined) return { outcome, nextPage: null, superseded: [] }
   if (outcome === 'resumed') return { outcome, ...parseRequeued(next[0]) }
   if (outcome === 'repeated') return { outcome, nextPage: page === null ? null : { page, attempt } }
   return { outcome }

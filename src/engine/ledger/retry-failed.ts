@@ -21,6 +21,7 @@ const countsRow = z.object({
 })
 const row = z.object({
   outcome: z.enum(['retried', 'killed', 'busy', 'ended', 'key_used']),
+  active: z.uuid().nullable(),
   attempt: z.int(),
   page: z.int().nullable(),
   counts: countsRow,
@@ -35,11 +36,10 @@ export type Retried =
       nextPage: NextPage | null
       reopened: boolean
     }
-  /**
-   * The kill switch is on; another batch of the workflow is active; the batch was cancelled or never ran; or the key
-   * was used for something else.
-   */
-  | { outcome: 'killed' | 'busy' | 'ended' | 'key_used' }
+  /** Another batch of the workflow is active; null: one that was cancelled has items at work. */
+  | { outcome: 'busy'; activeBatchId: string | null }
+  /** The kill switch is on; the batch was cancelled or never ran; or the key was used for something else. */
+  | { outcome: 'killed' | 'ended' | 'key_used' }
 
 /**
  * Marks failed items to be tried again, and lets a completed batch run again for them. They are queued page by page,
@@ -66,7 +66,7 @@ export async function retryFailed(
       returning b.*
     ),
     logged as (${log(asked, by)})
-    select batch.outcome, coalesce(r.attempt, batch.attempt) as attempt,
+    select batch.outcome, batch.active, coalesce(r.attempt, batch.attempt) as attempt,
       r.id is not null and batch.status = 'completed' as reopened,
       case when n.status = 'running' and ${morePages(sql.raw('n'))} and not n.awaiting_room then n.pages + 1 end as page,
       coalesce(batch.earlier, jsonb_build_object(
@@ -86,14 +86,15 @@ export async function retryFailed(
     return retried
   } catch (error) {
     // A start was faster to take the workflow's one active place.
-    if (isTaken(error)) return { outcome: 'busy' }
+    if (isTaken(error)) return { outcome: 'busy', activeBatchId: null }
     throw error
   }
 }
 
 function parseRetried(found: unknown): Retried {
   if (found === undefined) return { outcome: 'ended' }
-  const { outcome, attempt, page, counts, reopened } = row.parse(found)
+  const { outcome, active, attempt, page, counts, reopened } = row.parse(found)
+  if (outcome === 'busy') return { outcome, activeBatchId: active }
   if (outcome !== 'retried') return { outcome }
   return { outcome, counts, reopened, nextPage: page === null ? null : { page, attempt } }
 }
@@ -107,46 +108,46 @@ type Asked = Parameters<typeof retryFailed>[2]
 /** CTE `batch`, with what may be done to it, and what an `earlier` retry with this key did. */
 const judge = (batchId: string, asked: Asked, { key }: By): SQL => sql`
   batch as (
-    select b.*, e.after as earlier, case
+    select b.*, e.after as earlier, a.id as active, case
         when e.after is not null and e.after->'asked' is distinct from ${JSON.stringify(asked)}::jsonb then 'key_used'
         when e.after is not null then 'retried'
         when b.status not in ('running', 'paused', 'completed') then 'ended'
         when ${killed(sql.raw('b'))} then 'killed'
-        when b.status = 'completed' and (exists (
-          select 1 from batches a where a.workflow = b.workflow and a.status in ('starting', 'running', 'paused'))
-          or exists (
+        when b.status = 'completed' and (a.id is not null or exists (
           select 1 from batch_items h where h.workflow = b.workflow and h.status in ${unfinished}
             and h.status = 'running' and h.lease_until > now()))
           then 'busy'
         else 'retried'
       end as outcome
     from batches b left join changes e on e.key = ${key ?? null}::text
+    left join batches a on a.workflow = b.workflow and a.status in ('starting', 'running', 'paused')
     where b.id = ${batchId}::uuid
   )`
 
-/** CTEs that mark the items and count them. */
+/** CTEs that mark the items and count them; what was passed on the way to the last of them and not chosen is done. */
 const mark = (batchId: string, { filter, limit }: Asked): SQL => sql`
-  choosable as materialized (
-    select i.item_id, exists (
-        select 1 from results r where r.workflow = i.workflow and r.scope = i.scope and r.item_id = i.item_id
-          and r.generated_at > i.ended_at) as done
-    from batch join batch_items i on i.batch_id = batch.id
-    where batch.outcome = 'retried' and batch.earlier is null and i.status = 'failed' and not i.retry
-      and ${matching(filter)}
-  ),
-  chosen as (
-    select item_id from choosable where not done order by item_id limit ${limit ?? mostRetried}::int
+  chosen as materialized (
+    select i.item_id from batch join batch_items i on i.batch_id = batch.id
+    where ${choosable(filter)} and not exists (
+      select 1 from results r where r.workflow = i.workflow and r.scope = i.scope and r.item_id = i.item_id
+        and r.generated_at > i.ended_at)
+    order by i.item_id limit ${limit ?? mostRetried}::int
   ),
   marked as (
     update batch_items i set retry = true from chosen c where i.batch_id = ${batchId}::uuid and i.item_id = c.item_id
     returning i.item_id
   ),
   counts as (
-    select retried, already_done, not_done - retried as left_over, (${notFailed(batchId, filter)})::int as not_failed
+    select retried, passed - retried as already_done, asked - passed as left_over, (${notFailed(batchId, filter)})::int as not_failed
     from (select count(*)::int as retried from marked) m,
-      (select (count(*) filter (where done))::int as already_done, (count(*) filter (where not done))::int as not_done
-        from choosable) c
+      (select case when count(*) >= ${limit ?? mostRetried}::int then max(item_id) end as last from chosen) l,
+      lateral (
+        select count(*)::int as asked, (count(*) filter (where l.last is null or i.item_id <= l.last))::int as passed
+        from batch join batch_items i on i.batch_id = batch.id where ${choosable(filter)}) c
   )`
+
+const choosable = (filter: RetryFilter): SQL => sql`
+  batch.outcome = 'retried' and batch.earlier is null and i.status = 'failed' and not i.retry and ${matching(filter)}`
 
 /** Counts the asked ids that are no failed items of the batch. */
 const notFailed = (batchId: string, filter: RetryFilter): SQL =>

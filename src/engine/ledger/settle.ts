@@ -1,4 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm'
+import type { Usage } from '../../workflows/contract.ts'
 import { morePages, roomFor } from './bounds.ts'
 import { logBatchChange, rounds } from './changes.ts'
 
@@ -40,9 +41,11 @@ export const settle = (pageSize: number, tried: Try): SQL => sql`
 
 const room = (pageSize: number) => sql`(
   select ${roomFor(sql.raw('r'), sql`r.outstanding`, pageSize)}
-  from (select c.outstanding, c.max_outstanding, c.verdict as canary_verdict, c.retrying, c.recorded, c.canary_items) r)`
+  from (select c.outstanding, c.max_outstanding, c.verdict as canary_verdict, c.retrying, c.recorded, c.prepared,
+    c.canary_items) r)`
 
-const tryUsd = ({ inputTokens, outputTokens }: Try) => sql`(
+/** Dollars of a try. */
+export const tryUsd = ({ inputTokens, outputTokens }: Usage) => sql`(
   ${inputTokens}::int * batch.input_usd_per_million + ${outputTokens}::int * batch.output_usd_per_million) / 1000000`
 
 /** The window of the breaker, moved on by this try, unless it says again what the item's last one said. */
@@ -59,13 +62,13 @@ const tripped = sql`(
     > (batch.tolerate->>'percent')::numeric * (batch.tolerate->>'window')::int) is true`
 
 const canaryDone = sql`(
-  a.canary_verdict = 'pending' and (a.exhausted or a.recorded >= a.canary_items) and a.retrying = 0 and a.outstanding = 0) is true`
+  a.canary_verdict = 'pending' and (a.exhausted or a.recorded - a.prepared >= a.canary_items) and a.retrying = 0 and a.outstanding = 0) is true`
 /** What a sample had made before says nothing about the work. */
 const canaryGood = sql`
   a.succeeded - a.prepared >= (batch.canary->>'minSuccessRate')::numeric * (a.succeeded - a.prepared + a.failed)
-  and (a.succeeded - a.prepared + a.failed > 0 or (batch.canary->>'minSuccessRate')::numeric = 0)`
+  and (a.succeeded + a.failed > 0 or (batch.canary->>'minSuccessRate')::numeric = 0)`
 const canaryReason = sql`format('%s of %s canary items succeeded and %s failed: fewer than the asked %s %%',
-  c.succeeded - c.prepared, c.recorded - c.prepared, c.failed, (b.canary->>'minSuccessRate')::numeric * 100)`
+  c.succeeded - c.prepared, c.recorded - c.prepared, c.failed, trim_scale((b.canary->>'minSuccessRate')::numeric * 100))`
 
 /** Names the most frequent error of the window. */
 const breakerReason = ({
@@ -77,12 +80,12 @@ const breakerReason = ({
     where i.batch_id = c.id and i.fingerprint = c.fingerprint limit 1),
     case when c.fingerprint = ${fingerprint}::text then ${message} end, 'an error that no item has any more')) end`
 
-/** Minutes of being asked for less, at one delivery a second, without a success, until nobody should wait any longer. */
-const mostPatience = 15
+/** Minutes of being asked for less, at one delivery a second, without a success; several times the longest delay. */
+const mostPatience = 60
 const starvedReason = (message: string | null) =>
-  `no item has succeeded for ${mostPatience} minutes because the model asks for patience: ${message ?? ''}`
+  `no work has succeeded for ${mostPatience} minutes because the model asks for patience: ${message ?? ''}`
 
-/** Every success but those of the first moment would have raised the rate. */
+/** Every success of work, but for those of the first moment, would have raised the rate. */
 const starved = ({ throttled }: Try) => sql`(
   ${throttled}::boolean and batch.throttled_rate = 1
   and batch.throttled_at < now() - make_interval(mins => ${mostPatience})) is true`
@@ -98,7 +101,12 @@ function throttledRate({ throttled, fingerprint, counts }: Try): SQL {
     when batch.throttled_rate * 2 < batch.rate then batch.throttled_rate * 2 end`
 }
 
-const settledAction = sql`case s.status when 'completed' then 'batch.complete' else 'batch.pause' end`
+const changed = sql`(
+  s.status <> batch.status or s.throttled_rate is distinct from batch.throttled_rate
+  or s.canary_verdict is distinct from batch.canary_verdict)`
+const changeAction = sql`case
+  when s.status <> batch.status then case s.status when 'completed' then 'batch.complete' else 'batch.pause' end
+  when s.canary_verdict is distinct from batch.canary_verdict then 'batch.canary' else 'batch.throttle' end`
 
 const moveCounters = (tried: Try) => sql`
   after as (
@@ -162,7 +170,7 @@ const write = (pageSize: number, tried: Try) => sql`
     returning b.*
   ),
   logged as (
-    ${logBatchChange(rounds, settledAction, batch, sql.raw('s'), sql`settled s join batch on s.status <> batch.status`)}
+    ${logBatchChange(rounds, changeAction, batch, sql.raw('s'), sql`settled s join batch on ${changed}`)}
   ),
   next_page as (
     select s.pages + 1 as number from settled s join batch on batch.id = s.id

@@ -65,11 +65,11 @@ export function workflowNamed(workflows: readonly Workflow[], name: string): Wor
   return workflow
 }
 
-/** A JSON body. `jsonOnly` makes `{}` of an absent one, so that it is required of the validator alone. */
+/** A JSON body. `jsonOnly` makes `{}` of an absent one. */
 export const body = <Schema extends z.ZodType>(schema: Schema) => ({
   body: {
     content: { 'application/json': { schema } },
-    required: true,
+    required: !schema.safeParse({}).success,
     description: 'An absent or empty body is taken for `{}`.',
   },
 })

@@ -86,8 +86,13 @@ const retry = createRoute({
   responses: {
     200: json(
       z.object({
-        retried: z.int().openapi({ description: 'Failed items that will be tried again' }),
-        alreadyDone: z.int().openapi({ description: 'Failed items that have got a result since' }),
+        retried: z.int().openapi({
+          description:
+            'Failed items that will be tried again; those that wait for it already are counted nowhere',
+        }),
+        alreadyDone: z
+          .int()
+          .openapi({ description: 'Failed items, up to the last of these, with a result since' }),
         left: z.int().openapi({ description: 'Failed items that were asked for, but were above the limit' }),
         notFailed: z
           .int()
@@ -133,9 +138,11 @@ export const failureRoutes = (workflows: readonly Workflow[]) =>
         case 'killed':
           throw conflict('the kill switch is on', { killSwitch: true })
         case 'busy':
-          throw conflict('another batch of the workflow is active: retry when it has ended')
+          throw conflict('another batch of the workflow is active: retry when it has ended', {
+            activeBatchId: retried.activeBatchId,
+          })
         case 'key_used':
-          throw conflict('this Idempotency-Key was used to retry something else')
+          throw conflict('this Idempotency-Key was used to retry something else', { batchId: batch.id })
         case 'ended':
           throw conflict(`nothing is tried again in a batch that is ${batch.status}`, {
             status: batch.status,

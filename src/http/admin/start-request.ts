@@ -32,7 +32,7 @@ export const startBody = z
     }),
     maxDriftPercent: z.number().min(0).optional().openapi({
       description:
-        'Refuses to start when the number of items to process differs by more from the plan; 0, the default, wants the very same items',
+        'Refuses to start when the number of items that need work, also above the limit, differs by more from the plan; 0, the default, wants the very same ids',
     }),
     sampleId: z
       .uuid()

@@ -197,6 +197,41 @@ describe('a canary', () => {
     })
   })
 
+  test('is no larger for a sample of others', async () => {
+    const app = await canaried(60, (n) => (n <= 40 ? 'fails' : 'ok'))
+    const itemIds = Array.from({ length: 20 }, (_, index) => userId(41 + index))
+    const { id: sampleId } = await sampled(app, 'toy', { itemIds })
+    app.worked.length = 0
+    const { id } = await app.start('toy', { sampleId, canary: { items: 2, minSuccessRate: 1 } })
+    await app.deliver()
+    expect(await app.batch(id)).toMatchObject({ status: 'paused', pausedBy: 'canary', counts: { failed: 2 } })
+    expect(app.worked).toHaveLength(2)
+  })
+
+  test('of whom a sample had made every one passes', async () => {
+    const app = await canaried(5, () => 'ok')
+    const { id: sampleId } = await sampled(app, 'toy', { count: 5 })
+    const { id } = await app.start('toy', { sampleId, canary })
+    await app.deliver()
+    const { body } = await app.call('GET', `/api/admin/batches/${id}`)
+    expect(body).toMatchObject({ status: 'completed', canary: { plannedItems: 5, verdict: 'passed' } })
+  })
+
+  test('that passed is a change of the batch', async () => {
+    const app = await canaried(20, () => 'ok')
+    const { id } = await app.start('toy', { canary })
+    await app.deliver()
+    expect((await app.call('GET', `/api/admin/changes?batchId=${id}`)).body).toMatchObject({
+      data: expect.arrayContaining([
+        expect.objectContaining({
+          action: 'batch.canary',
+          actor: 'rounds',
+          after: expect.objectContaining({ canaryVerdict: 'passed' }),
+        }),
+      ]),
+    })
+  })
+
   test('stays within the limit and maxOutstanding', async () => {
     const app = await canaried(60, () => 'ok')
     const { id } = await app.start('toy', {

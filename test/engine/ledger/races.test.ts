@@ -7,6 +7,7 @@ import { openBatch } from '../../../src/engine/ledger/open-batch.ts'
 import { pauseBatch } from '../../../src/engine/ledger/pause-batch.ts'
 import { recordPage } from '../../../src/engine/ledger/record-page.ts'
 import { resumeBatch } from '../../../src/engine/ledger/resume-batch.ts'
+import { retryFailed } from '../../../src/engine/ledger/retry-failed.ts'
 import { insertUsers, userId } from '../../support/population.ts'
 import { resetEverything } from '../../support/rounds.ts'
 import { toyWorkflow } from '../../support/toy.ts'
@@ -206,4 +207,22 @@ describe('at the same time', () => {
     expect(await reading).toBeUndefined()
     expect(await audit(db, batchId)).toMatchObject({ status: 'paused', recorded: 100 })
   })
+})
+
+test('a retry that a start outruns finds the workflow busy', async () => {
+  const { db } = services
+  const batchId = await runningBatch(db, 1)
+  await workOn(db, batchId, userId(1), failed)
+  const starting = db.execute(sql`
+    insert into batches (id, workflow, scope, status, start_key, started_by, params, force, max_outstanding, parallelism,
+      rate, item_tokens, item_usd)
+    select gen_random_uuid(), workflow, scope, 'starting', 'faster', started_by, params, force, max_outstanding,
+      parallelism, rate, item_tokens, item_usd from batches`)
+  // It has not committed when the retry looks, and has when that would take its place.
+  const committed = db.batch([starting, db.execute(sql`select pg_sleep(0.5)`)])
+  await pause(200)
+  const retried = await retryFailed(db, batchId, { filter: { all: true }, limit: null }, by)
+  await committed
+  expect(retried.outcome).toBe('busy')
+  expect(await audit(db, batchId)).toMatchObject({ status: 'completed', failed: 1 })
 })

@@ -29,7 +29,12 @@ export const batchSchema = z
     limit: z.int().nullable(),
     parallelism: z.int(),
     rate: z.int(),
-    throttledRate: z.int().nullable().openapi({ description: 'The rate while the model asks for less' }),
+    throttledRate: z
+      .int()
+      .nullable()
+      .openapi({
+        description: 'The rate while the model asks for less; also the last one of a batch that has ended',
+      }),
     maxOutstanding: z.int(),
     budget: orNull(budgetShown),
     tolerate: orNull(tolerateShown),

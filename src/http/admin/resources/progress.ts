@@ -18,7 +18,7 @@ const progressSchema = z.object({
     .openapi({ description: 'Milliseconds of work of one of these items' }),
   etaSeconds: z.object({ seconds: z.int(), low: z.int(), high: z.int().nullable() }).nullable().openapi({
     description:
-      'Until the end: with 95 % confidence between `low` and `high`, which is null while nobody can say. Null unless the batch runs and an item has ended',
+      'Until the end: with 95 % confidence between `low` and `high`, which is null while nobody can say; it does not know how long items wait to be tried again. Null unless the batch runs and an item has ended',
   }),
 })
 
