@@ -29,12 +29,9 @@ export const batchSchema = z
     limit: z.int().nullable(),
     parallelism: z.int(),
     rate: z.int(),
-    throttledRate: z
-      .int()
-      .nullable()
-      .openapi({
-        description: 'The rate while the model asks for less; also the last one of a batch that has ended',
-      }),
+    throttledRate: z.int().nullable().openapi({
+      description: 'The rate while the model asks for less; also the last one of a batch that has ended',
+    }),
     maxOutstanding: z.int(),
     budget: orNull(budgetShown),
     tolerate: orNull(tolerateShown),
