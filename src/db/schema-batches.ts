@@ -27,6 +27,8 @@ export const batchStatuses = [
   'skipped',
 ] as const
 
+export const completions = ['ended', 'started'] as const
+
 /** Who or what closed a batch's gate. */
 export const pausers = ['operator', 'kill_switch', 'budget', 'breaker', 'canary', 'lost_run'] as const
 
@@ -126,10 +128,14 @@ export const batches = pgTable(
     pages: integer('pages').notNull().default(0),
     /** The population has been read to its end, or `limit` is reached. */
     exhausted: boolean('exhausted').notNull().default(false),
+    /** It completes when its last item has ended, or when none is queued or running any more. */
+    completion: text('completion', { enum: completions }).notNull().default('ended'),
     /** The next page waits until fewer items are outstanding; the save that makes room triggers it. */
     awaitingRoom: boolean('awaiting_room').notNull().default(false),
     recorded: integer('recorded').notNull().default(0),
     running: integer('running').notNull().default(0),
+    /** Started items that nothing is done for until a time or an event comes. */
+    waiting: integer('waiting').notNull().default(0),
     succeeded: integer('succeeded').notNull().default(0),
     /** Of the succeeded: those whose result a sample had made. */
     prepared: integer('prepared').notNull().default(0),

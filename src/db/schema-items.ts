@@ -72,6 +72,13 @@ export const batchItems = pgTable(
     /** What every try used, also those that came to nothing. */
     inputTokens: integer('input_tokens').notNull().default(0),
     outputTokens: integer('output_tokens').notNull().default(0),
+    /** Version of the durable handler that it is handled by; null: its work is one step. */
+    handler: integer('handler'),
+    /** Name of the step that a waiting item waits in, and when the wait ends at the latest. */
+    waitingFor: text('waiting_for'),
+    waitingUntil: at('waiting_until'),
+    /** What its steps have done is being undone, and then it ends so. */
+    undoing: text('undoing', { enum: ['failed', 'cancelled'] }),
     /** When it was last given to QStash. */
     queuedAt: at('queued_at').notNull().defaultNow(),
     startedAt: at('started_at'),

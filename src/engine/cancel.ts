@@ -3,24 +3,29 @@ import type { Workflow } from '../workflows/contract.ts'
 import { dropRuns } from './drop-runs.ts'
 import { cancelBatch } from './ledger/cancel-batch.ts'
 import type { By } from './ledger/changes.ts'
+import { triggerPage } from './resume.ts'
 import { startQueued } from './start.ts'
 import type { Services } from './services.ts'
 
-/** Ends a batch. The runs of items that no delivery had reached are dropped. False: it was not active. */
+/**
+ * Ends a batch. The runs of items that no delivery had reached are dropped, what durable items have done is undone.
+ * False: it was not active.
+ */
 export async function cancel(
   services: Services,
   workflow: Workflow | undefined,
   batchId: string,
   by: By,
 ): Promise<boolean> {
-  const untouched = await cancelBatch(services.db, batchId, by)
-  if (untouched === undefined) return false
+  const dropped = await cancelBatch(services.db, batchId, by)
+  if (dropped === undefined) return false
   if (workflow === undefined) return true
-  await dropRuns(services, workflow, batchId, untouched)
+  await dropRuns(services, workflow, batchId, dropped.untouched)
   try {
+    await triggerPage(services, workflow, batchId, dropped.nextPage)
     await startQueued(services, workflow)
   } catch (error) {
-    // This batch is cancelled all the same; the tick that reconciles starts the other one.
+    // This batch is cancelled all the same; the tick that reconciles triggers what is left, and starts the other one.
     console.error(`[${workflow.name}:cancel] ${JSON.stringify({ batchId, ...describeError(error) })}`)
   }
   return true

@@ -18,14 +18,24 @@ export async function doWork(
   ai: Ai,
 ): Promise<Done> {
   const { params, signal, itemId } = item
-  const done = await until(signal, workflow, () => workflow.work({ db, ai, params, signal }, itemId))
+  const done = await until(signal, workflow.timeout, () => workflow.work({ db, ai, params, signal }, itemId))
   if (done instanceof Skip) return { status: 'skipped', reason: presentable(done.reason) }
   const data = workflow.data.parse(done)
-  if (!isStorable(data)) throw new Error('the result holds a character that cannot be stored')
+  checkStorable(data)
   return { status: 'succeeded', data }
 }
 
-async function until<T>(signal: AbortSignal, { timeout }: Workflow, work: () => Promise<T>): Promise<T> {
+/** @throws Error when Postgres could not store a result. */
+export function checkStorable(data: Json): void {
+  if (!isStorable(data)) throw new Error('the result holds a character that cannot be stored')
+}
+
+/**
+ * Does work that `signal` ends.
+ *
+ * @param timeout how long that is, for the message.
+ */
+export async function until<T>(signal: AbortSignal, timeout: string, work: () => Promise<T>): Promise<T> {
   const tooLong = () => new Error(`the work took longer than ${timeout}`)
   if (signal.aborted) throw tooLong()
   return await Promise.race([

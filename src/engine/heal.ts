@@ -4,6 +4,7 @@ import type { Suspect, SuspectItem } from './ledger/suspects.ts'
 import { reportFailure } from './report-failure.ts'
 import type { BatchRuns } from './run-logs.ts'
 import type { Services } from './services.ts'
+import { triggerPage } from './resume.ts'
 import { itemRun, pageRun, processRun, triggerRuns } from './trigger.ts'
 
 /**
@@ -22,11 +23,13 @@ export async function heal(
     case 'starting':
       return await healStarting(services, workflow, batch, runs)
     case 'running':
+    case 'completed':
       return await healRunning(services, workflow, batch, runs)
     case 'cancelled': {
       const { gone, failed } = await judgeItems(workflow, batch, runs, batch.items)
       const ended = [...gone, ...failed.map(({ item }) => item)]
-      if (ended.length > 0) await healCancelled(services.db, batch.id, ended)
+      if (ended.length === 0) return
+      await triggerPage(services, workflow, batch.id, await healCancelled(services.db, batch.id, ended))
     }
   }
 }

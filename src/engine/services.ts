@@ -2,9 +2,9 @@ import type { Client as QstashClient } from '@upstash/qstash'
 import type { Client } from '@upstash/workflow'
 import { createDb, type Db } from '../db/client.ts'
 import { parseEnv, type Env } from '../env.ts'
-import { createAi, type CreateAi } from '../services/ai.ts'
+import { createAi, createCallAi, type CreateAi } from '../services/ai.ts'
 import { createCache } from '../services/cache.ts'
-import type { Cache } from '../workflows/contract.ts'
+import type { Cache, CallAi } from '../workflows/contract.ts'
 import { createClients } from './client.ts'
 
 /** What the engine works with. */
@@ -13,6 +13,7 @@ export type Services = {
   db: Db
   cache: Cache
   createAi: CreateAi
+  callAi: CallAi
   qstash: QstashClient
   client: Client
 }
@@ -29,6 +30,7 @@ export function createServices(bindings: unknown): Services {
     db: createDb(env),
     cache: createCache(env),
     createAi: createAi(env),
+    callAi: createCallAi(env),
     ...createClients(env),
   }
 }

@@ -4,6 +4,9 @@ import type { DueItem } from './ledger/due-items.ts'
 import { itemIdField, itemIdsField, layerKey, layerPath, runId } from './names.ts'
 import type { Services } from './services.ts'
 
+/** Longest wait before an item is tried again for which a service asked for patience. */
+export const maxDelaySeconds = 900
+
 /** One run of one layer. */
 export type LayerRun = {
   layer: LayerName
@@ -52,17 +55,22 @@ export const chunkRun = (
   body: { batchId, [itemIdsField(workflow)]: items.map((item) => item.id) },
 })
 
-export const itemRun = (workflow: Workflow, batchId: string, { id, attempt }: DueItem): LayerRun => ({
-  layer: 'execute',
+/** What an item's run of layer 3 is told from all others by. */
+export const itemIdentity = (batchId: string, { id, attempt }: DueItem) => ({
+  layer: 'execute' as const,
   identity: [batchId, id, attempt],
+})
+
+export const itemRun = (workflow: Workflow, batchId: string, item: DueItem): LayerRun => ({
+  ...itemIdentity(batchId, item),
   batchId,
-  body: { batchId, [itemIdField(workflow)]: id, attempt },
+  body: { batchId, [itemIdField(workflow)]: item.id, attempt: item.attempt },
 })
 
 /** The id of a run, to which the SDK adds `wfr_`. */
 export const workflowRunId = (
   { ENVIRONMENT }: Services['env'],
-  { name }: Workflow,
+  { name }: Pick<Workflow, 'name'>,
   { layer, identity }: Pick<LayerRun, 'layer' | 'identity'>,
 ): Promise<string> => runId([ENVIRONMENT, name, layer, ...identity])
 

@@ -3,13 +3,16 @@ import { APICallError, generateText, NoObjectGeneratedError, Output, type Langua
 import { z } from 'zod'
 import type { Env } from '../env.ts'
 import { PermanentError, RetryLaterError } from '../errors.ts'
-import type { Ai, Usage } from '../workflows/contract.ts'
+import type { Ai, CallAi, Usage } from '../workflows/contract.ts'
 
 /** An `Ai` that adds up what it uses. */
 export type MeteredAi = Ai & { used(): Usage & { model: string | null } }
 
 /** Answers that say the request itself is wrong: sending it again cannot help. */
 const permanentStatuses = new Set([400, 413, 422])
+
+/** Brings a request to the model. */
+type Carrier = typeof fetch
 
 /** What a model was asked. */
 export type ModelRequest = { instructions: string; prompt: string }
@@ -21,12 +24,13 @@ export type ModelRequest = { instructions: string; prompt: string }
  */
 export type CreateAi = (signal: AbortSignal, onRequest?: (request: ModelRequest) => void) => MeteredAi
 
-export function createAi(env: Env): CreateAi {
+export function createAi(env: Env, carrier: Carrier = fetch): CreateAi {
   const model = createOpenAICompatible({
     name: 'model',
     baseURL: env.AI_BASE_URL,
     apiKey: env.AI_API_KEY,
     supportsStructuredOutputs: env.AI_RESPONSE_FORMAT === 'json_schema',
+    fetch: carrier,
   })(env.AI_MODEL)
 
   return (signal, onRequest) => {
@@ -59,6 +63,53 @@ export function createAi(env: Env): CreateAi {
       },
     }
   }
+}
+
+/** Bound on reading an answer that is there already. */
+const readingMs = 10_000
+
+/** Makes the requests that QStash is to bring to the model, and reads what it brings back. */
+export const createCallAi = (env: Env): CallAi => ({
+  async object(wish) {
+    const signal = AbortSignal.timeout(readingMs)
+    const sent: { url: string; headers: Record<string, string>; body: string }[] = []
+    const noting: Carrier = (input, init) => {
+      const headers = Object.fromEntries(new Headers(init?.headers))
+      sent.push({
+        url: input instanceof Request ? input.url : String(input),
+        headers,
+        body: String(init?.body),
+      })
+      return Promise.reject(new TypeError('the request is only noted'))
+    }
+    await createAi(
+      env,
+      noting,
+    )(signal)
+      .object(wish)
+      .catch(() => undefined)
+    const [request] = sent
+    if (request === undefined) throw new Error('the request to the model could not be made')
+    return {
+      ...request,
+      method: 'POST',
+      async read({ status, headers, body }) {
+        const brought = () => Promise.resolve(new Response(body, { status, headers: headersOf(headers) }))
+        const ai = createAi(env, brought)(AbortSignal.timeout(readingMs))
+        const value = await ai.object(wish)
+        return { value, usage: ai.used() }
+      },
+    }
+  },
+})
+
+/** Without those that speak of how the body was carried. */
+function headersOf(headers: Record<string, string[]>): Headers {
+  const kept = new Headers()
+  for (const [name, values] of Object.entries(headers)) {
+    if (!/^content-(length|encoding)$|^transfer-encoding$/i.test(name)) kept.set(name, values.join(', '))
+  }
+  return kept
 }
 
 /** Most tokens that a try may be counted with. */

@@ -3,7 +3,6 @@
  * made to last is the engine's business.
  */
 import type { SQL } from 'drizzle-orm'
-import type ms from 'ms'
 import { z } from 'zod'
 import type { Db } from '../db/client.ts'
 import type { Json } from '../db/json.ts'
@@ -20,18 +19,17 @@ import {
   type Tolerate,
 } from './bounds.ts'
 import { defaultLayers, type LayerName, type LayerSettings } from './layer-settings.ts'
+import type { Duration, Handlers } from './item-tools.ts'
 import type { CacheTools, Reader, Result, Skip, WorkTools } from './ports.ts'
 
 export type { Json } from '../db/json.ts'
 export type { Budget, Canary, Tolerate } from './bounds.ts'
 export { layerNames, type LayerName } from './layer-settings.ts'
+export * from './item-tools.ts'
 export * from './ports.ts'
 
 /** Stored with the batch and read by every layer, so they are JSON. */
 export type Params = { [name: string]: Json | undefined }
-
-/** For example `30 days`, `60 seconds`. */
-export type Duration = ms.StringValue
 
 /**
  * A drizzle query that selects exactly `{ id, version }`, in this order, of every eligible row. It is composed into
@@ -51,13 +49,16 @@ type Definition<P, Data extends Json> = {
   /** An object; a field it does not name is refused, so that a misspelt one does not start a batch over everyone. */
   params: z.ZodType<P> & { strict(): z.ZodType<P> }
   population(tools: { db: Db; params: P }): Population
-  /** Shape of what `work` returns; what is read back from the database or the cache is parsed with it. */
+  /** Shape of what `work` or `run` returns; what is read back from the database or the cache is parsed with it. */
   data: z.ZodType<Data>
-  /** The paid part, for one item. */
-  work(tools: WorkTools<P>, id: string): Promise<Data | Skip>
   /** Serves the results over HTTP. */
   read?: Reader<Data>
 }
+
+/** The paid part, for one item: in one step, or as a durable handler of many. */
+type Work<P, Data extends Json> =
+  | { work(tools: WorkTools<P>, id: string): Promise<Data | Skip>; run?: null }
+  | { run: Handlers<P, Data>; work?: never; replaySafe: boolean }
 
 type Options<P, Data extends Json> = {
   /** Names layer 3: `generate` gives generate-agent. */
@@ -76,7 +77,7 @@ type Options<P, Data extends Json> = {
   pageSize: number
   /** Items that one layer-2 run triggers, 1 to 100. */
   chunkSize: number
-  /** Most items queued or running at any time, 1 to 10,000. */
+  /** Most items queued or running at any time, 1 to 10,000; items that wait do not count. */
   maxOutstanding: number
   /** What one item is thought to use; the budget reserves it until an item has used more. */
   estimate: Estimate | null
@@ -86,13 +87,27 @@ type Options<P, Data extends Json> = {
   canary: Canary | null
   /** A tick that finds an active batch is skipped, or opens one batch that waits for its end. */
   overlap: 'skip' | 'queue'
+  /**
+   * `ended`: a batch completes when its last item has ended. `started`: when none is queued or running any more; the next
+   * batch may come while items of this one still wait.
+   */
+  completion: 'ended' | 'started'
+  /** Doing an item once more costs no more than money: nobody gets a second mail or charge. */
+  replaySafe: boolean
 }
 
 type LayerOptions = { [Layer in LayerName]?: Partial<LayerSettings> }
 
 /** A definition with every default filled in: what the engine works with. */
 export type Workflow<P = Params, Data extends Json = Json> = Omit<Definition<P, Data>, 'params'> &
-  Options<P, Data> & { params: z.ZodType<P>; layers: Record<LayerName, LayerSettings> }
+  Options<P, Data> & {
+    params: z.ZodType<P>
+    layers: Record<LayerName, LayerSettings>
+    /** Refuses, when there are handlers. */
+    work(tools: WorkTools<P>, id: string): Promise<Data | Skip>
+    /** Null: the work is one step. */
+    run: Handlers<P, Data> | null
+  }
 
 const size = z.int().min(1).max(100)
 const wellFormed = z.object({
@@ -109,7 +124,15 @@ const wellFormed = z.object({
   budget: budgetSchema.nullable(),
   tolerate: tolerateSchema.nullable(),
   canary: canarySchema.nullable(),
+  run: z
+    .record(z.string().regex(/^[1-9]\d{0,5}$/, 'is no version: 1, 2 …'), z.function())
+    .refine((handlers) => Object.keys(handlers).length > 0, 'has no handler')
+    .nullable(),
 })
+
+/** The version that new items are handled by; null: the workflow is not durable. */
+export const currentHandler = ({ run }: Pick<Workflow, 'run'>): number | null =>
+  run === null ? null : Math.max(...Object.keys(run).map(Number))
 
 /**
  * Checks a definition and fills in the defaults: layer 3 is called `execute`, results stay fresh until their version
@@ -119,7 +142,7 @@ const wellFormed = z.object({
  * @throws TypeError when a param has no default though a schedule or readers give none.
  */
 export function defineWorkflow<P extends Params, Data extends Json>(
-  definition: Definition<P, Data> & Partial<Options<P, Data>> & { layers?: LayerOptions },
+  definition: Definition<P, Data> & Work<P, Data> & Partial<Options<P, Data>> & { layers?: LayerOptions },
 ): Workflow<P, Data> {
   const { layers, ...rest } = definition
   const workflow: Workflow<P, Data> = {
@@ -137,6 +160,10 @@ export function defineWorkflow<P extends Params, Data extends Json>(
     tolerate: null,
     canary: null,
     overlap: 'skip',
+    completion: 'ended',
+    replaySafe: true,
+    work: () => Promise.reject(new TypeError(`${rest.name} is durable: its work is no single step`)),
+    run: null,
     ...rest,
     params: rest.params.strict(),
     layers: {
@@ -146,6 +173,7 @@ export function defineWorkflow<P extends Params, Data extends Json>(
     },
   }
   wellFormed.parse(workflow)
+  if (rest.run != null && 'work' in rest) throw new TypeError(`${rest.name} has both a work and a run`)
   const startsWithoutParams = workflow.schedule !== null || workflow.read !== undefined
   if (startsWithoutParams && !workflow.params.safeParse({}).success) {
     throw new TypeError(`${workflow.name} has a schedule or readers, so every param needs a default`)

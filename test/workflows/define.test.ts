@@ -4,7 +4,10 @@ import { users } from '../../src/db/schema.ts'
 import { defineWorkflow } from '../../src/workflows/contract.ts'
 import { inputVersion } from '../../src/workflows/input-version.ts'
 
-type Definition = Parameters<typeof defineWorkflow<Record<string, never>, { text: string }>>[0]
+type Definition = Extract<
+  Parameters<typeof defineWorkflow<Record<string, never>, { text: string }>>[0],
+  { run?: null }
+>
 
 const define = (options: Partial<Definition>) =>
   defineWorkflow({

@@ -8,6 +8,7 @@ import { findBatch } from '../ledger/read-batches.ts'
 import { layerLog, type LayerLog } from '../log.ts'
 import { layerLabel, layerPath } from '../names.ts'
 import type { Services } from '../services.ts'
+import { followItem } from '../durable/follow-item.ts'
 import { executeLayer } from './execute.ts'
 import type { Failure, Layer } from './layer.ts'
 import { paginateLayer } from './paginate.ts'
@@ -44,6 +45,7 @@ function mountLayer<Payload extends { batchId?: string | undefined }>(
     const { env } = services
     const handle = serve<unknown, WorkflowBindings, AppEnv['Variables']>(
       async (context: WorkflowContext) => {
+        if (name === 'execute' && workflow.run !== null) return await followItem(context, services, workflow)
         const { workflowRunId, retried, requestPayload } = context
         const payload = parsePayload(schema, requestPayload, (reason) =>
           log.error('run refused', { run: workflowRunId, reason }),

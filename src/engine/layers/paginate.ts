@@ -109,7 +109,7 @@ async function triggerLeft(
 ): Promise<Record<string, Json>> {
   if (due === undefined) throw new PermanentError(`${workflow.name} has no batch ${batchId}`)
   const { status, items } = due
-  const going = status === 'running' && page <= due.pages
+  const going = page <= due.pages
   if (going) await triggerDue(services, workflow, batchId, due)
   const processedItems = going ? items.length : 0
   return { success: true, processedItems, skippedItems: 0, nextCursor: null, message: `batch is ${status}` }

@@ -1,6 +1,8 @@
 import type { Json, Result, Workflow } from '../../workflows/contract.ts'
 import type { NextPage } from '../ledger/settle.ts'
 import type { Services } from '../services.ts'
+import { storedResult } from '../ledger/results.ts'
+import type { ItemState } from '../ledger/item-state.ts'
 import { startQueued } from '../start.ts'
 import { pageRun, triggerRuns } from '../trigger.ts'
 
@@ -24,4 +26,16 @@ export async function passOn(
   if (made === null) return
   const { scope, result } = made
   await workflow.publish({ cache: services.cache, scope }, itemId, result)
+}
+
+/** What a delivery that was interrupted after its save may have left undone. */
+export async function passOnAgain(
+  services: Services,
+  workflow: Workflow,
+  item: { batchId: string; itemId: string },
+  { status, scope, nextPage, batchStatus }: ItemState,
+): Promise<void> {
+  const result = status === 'succeeded' ? await storedResult(services.db, workflow, scope, item.itemId) : null
+  const made = result === null ? null : { scope, result }
+  await passOn(services, workflow, item, { nextPage, batchStatus, made })
 }

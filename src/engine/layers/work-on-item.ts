@@ -1,17 +1,17 @@
 import ms from 'ms'
 import { PermanentError, RetryLaterError } from '../../errors.ts'
 import type { MeteredAi } from '../../services/ai.ts'
-import type { Json, Params, Usage, Workflow } from '../../workflows/contract.ts'
+import type { Json, Params, Workflow } from '../../workflows/contract.ts'
 import { doWork } from '../do-work.ts'
 import { itemError } from '../item-error.ts'
 import type { Prepared } from '../ledger/claim.ts'
 import { addSpent } from '../ledger/add-spent.ts'
 import { dropItem, saveItem, type Ended, type Outcome, type Spent } from '../ledger/end-item.ts'
-import { layerLog } from '../log.ts'
 import { tryToPinPace } from '../pace.ts'
 import type { Services } from '../services.ts'
-import { itemRun, triggerRuns } from '../trigger.ts'
-import { passOn, type Made } from './pass-on.ts'
+import { itemRun, maxDelaySeconds, triggerRuns } from '../trigger.ts'
+import { problem, report, storedAs } from './outcome.ts'
+import { passOn } from './pass-on.ts'
 
 export type ClaimedItem = {
   batchId: string
@@ -27,9 +27,6 @@ export type ClaimedItem = {
   /** Aborts when the lease ends. */
   signal: AbortSignal
 }
-
-/** Longest wait before an item whose model asked for patience is tried again. */
-const maxDelaySeconds = 900
 
 /**
  * Works on a claimed item, saves what became of it, and passes the result on.
@@ -92,22 +89,6 @@ async function save(
   throw new Error(`it is not known whether item ${item.itemId} was saved`)
 }
 
-function report(
-  workflow: Workflow,
-  { batchId, itemId }: ClaimedItem,
-  outcome: Outcome,
-  { workMs, ...usage }: Spent,
-) {
-  const log = layerLog(workflow, 'execute')
-  if (outcome.status === 'queued')
-    log.error('item will be tried again', { batchId, itemId, ...outcome.error })
-  else if (outcome.status === 'failed') log.error('item failed', { batchId, itemId, ...outcome.error })
-  else log.info(`item ${outcome.status}`, { batchId, itemId, workMs, ...usage })
-}
-
-const problem = (outcome: Outcome): Record<string, Json> =>
-  outcome.status === 'succeeded' ? {} : { error: outcome.error }
-
 /** What becomes of an item that is tried again: QStash repeats this delivery, or a new run comes later. */
 async function givenBack(
   services: Services,
@@ -165,16 +146,4 @@ async function result(
     return { ...done, model: ai.used().model, freshForSeconds, prepared: false }
   const error = { name: 'Skipped', message: done.reason, step: workflow.verb, fingerprint: '' }
   return { status: 'skipped', error }
-}
-
-/** The result as it was stored; null when there is none. */
-function storedAs(
-  outcome: Outcome,
-  { version, scope }: ClaimedItem,
-  { generatedAt, expiresAt }: Ended,
-  usage: Usage,
-): Made | null {
-  if (outcome.status !== 'succeeded' || generatedAt === null) return null
-  const { data, model } = outcome
-  return { scope, result: { version, data, model, usage, generatedAt, expiresAt } }
 }

@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { logBatchChange, rounds } from './changes.ts'
-import { outstandingOf } from './bounds.ts'
+import { isComplete, outstandingOf } from './bounds.ts'
 
 /**
  * CTEs that follow `batch`, the locked batch row, and `recorded`, the page's row if it was recorded: they move the
@@ -41,6 +41,6 @@ export const advance = (
 const exhausts = sql`(b.exhausted or (p.page_recorded and (not p.more or (b.recorded + p.n >= b.item_limit) is true)))`
 const goesOn = sql`(not ${exhausts} or b.retrying > p.unmarked)`
 const outstanding = sql`(${outstandingOf(sql.raw('b'))} + p.n + p.requeued)`
-const closes = sql`(not ${goesOn} and ${outstanding} = 0)`
+const closes = sql`(not ${goesOn} and ${isComplete(sql.raw('b'), outstanding)})`
 const canaryHolds = sql`(
   b.canary_verdict is not distinct from 'pending' and b.retrying = p.unmarked and b.recorded + p.n - b.prepared >= b.canary_items)`

@@ -20,8 +20,13 @@ export const overBudget = (b: SQL, atWork: SQL): SQL => sql`(
 /** There are pages to read or failed items to try again. */
 export const morePages = (b: SQL): SQL => sql`(not ${b}.exhausted or ${b}.retrying > 0)`
 
+/** Items that are queued or running. */
 export const outstandingOf = (b: SQL): SQL => sql`
-  (${b}.recorded - ${b}.succeeded - ${b}.skipped - ${b}.failed - ${b}.cancelled)`
+  (${b}.recorded - ${b}.succeeded - ${b}.skipped - ${b}.failed - ${b}.cancelled - ${b}.waiting)`
+
+/** With so many items outstanding, a batch that has no more pages is complete. */
+export const isComplete = (b: SQL, outstanding: SQL): SQL => sql`(
+  ${outstanding} = 0 and (${b}.waiting = 0 or ${b}.completion = 'started'))`
 
 /** A further page fits under `maxOutstanding`, and the canary does not hold it back. */
 export const roomFor = (b: SQL, outstanding: SQL, pageSize: number): SQL => sql`(

@@ -5,10 +5,29 @@ import { batchStatuses, itemStatuses } from '../../db/schema.ts'
 import type { Json, Params, Workflow } from '../../workflows/contract.ts'
 import { killed, morePages, overBudget } from './bounds.ts'
 import { logBatchChange, rounds } from './changes.ts'
+import {
+  recordedStep,
+  recordedSteps,
+  storedError,
+  type RecordedStep,
+  type StoredError,
+} from './item-steps/recorded.ts'
+import { unfinished } from './needs-work.ts'
 import type { NextPage } from './settle.ts'
 
 /** A result that a sample made of the same version of the item. */
 export type Prepared = { data: Json; model: string | null }
+
+/** How far a durable item has come. */
+export type Durable = {
+  /** Version of its handler. */
+  handler: number
+  /** Nothing more is to be done for it: what was done is undone, and then it ends so. */
+  undoing: 'failed' | 'cancelled' | null
+  /** Why it is undone, as far as that is known. */
+  error: StoredError | null
+  steps: RecordedStep[]
+}
 
 export type Claim =
   | {
@@ -18,6 +37,8 @@ export type Claim =
       params: Params
       scope: string
       prepared: Prepared | null
+      /** Null: its work is one step. */
+      durable: Durable | null
     }
   /** Ended before; `nextPage` is the page that an interrupted delivery may have left untriggered. */
   | { outcome: 'finished'; status: string; scope: string; batchStatus: string; nextPage: NextPage | null }
@@ -32,7 +53,7 @@ export type Claim =
   | { outcome: 'unknown' }
 
 const row = z.object({
-  outcome: z.enum(['claimed', 'finished', 'busy', 'closed', 'superseded', 'spent', 'crowded']),
+  outcome: z.enum(['claimed', 'again', 'finished', 'busy', 'closed', 'superseded', 'spent', 'crowded']),
   batchStatus: z.enum(batchStatuses),
   params: z.record(z.string(), z.json()),
   scope: z.string(),
@@ -44,6 +65,10 @@ const row = z.object({
   attempt: z.int(),
   leaseSeconds: z.coerce.number().nullable(),
   prepared: z.object({ data: z.json(), model: z.string().nullable() }).nullable(),
+  handler: z.int().nullable(),
+  undoing: z.enum(['failed', 'cancelled']).nullable(),
+  error: storedError.nullable(),
+  steps: z.array(recordedStep),
 })
 
 const batch = sql.raw('batch')
@@ -52,6 +77,9 @@ const batch = sql.raw('batch')
  * The gate. Locks the batch, so that a pause or cancel that has answered is seen, checks what bounds it, and marks the
  * item `running` with a fencing token and a lease. A batch whose budget has no room for one more item beside what is
  * spent pauses; otherwise nothing changes at a closed gate: resuming gives the item a new run.
+ *
+ * A durable item is its attempt's: claiming it again changes nothing, and its steps have leases of their own. One that has
+ * begun in a batch that was cancelled is claimed to be undone.
  */
 export async function claimItem(
   db: Db,
@@ -97,8 +125,9 @@ export async function claimItem(
     select
       g.outcome, batch.status as "batchStatus", batch.params, batch.scope, batch.attempt as "batchAttempt", batch.pages,
       batch.status = 'running' and ${morePages(batch)} and not batch.awaiting_room as paginating,
-      g.status as "itemStatus", g.version, g.attempt, extract(epoch from g.lease_until - now()) as "leaseSeconds",
-      g.prepared
+      g.status as "itemStatus", g.version, g.attempt, extract(epoch from coalesce(g.step_lease, g.lease_until) - now()) as "leaseSeconds",
+      g.prepared, g.handler, coalesce(g.undoing, case when batch.status = 'cancelled' then 'cancelled' end) as undoing,
+      g.error, ${recordedSteps(sql.raw('g'))} as steps
     from gate g join batch on true`
   const [found] = await queryRows(db, statement, row)
   return found === undefined ? { outcome: 'unknown' } : judge(found, lease.token)
@@ -111,26 +140,42 @@ const judgeClaim = (attempt: number) => sql`
     gate as (
       select item.*, case when s.item_id is not null then jsonb_build_object('data', s.output, 'model', s.model) end
         as prepared,
+        live.step_lease,
         case
-          when item.status not in ('queued', 'running') then 'finished'
-          when item.status = 'running' and item.lease_until > now() then 'busy'
+          when item.status not in ${unfinished} then 'finished'
+          when item.handler is null and item.status = 'running' and item.lease_until > now() then 'busy'
           when item.attempt <> ${attempt} then 'superseded'
+          when ${undone} and live.step_lease is not null then 'busy'
+          when item.handler is not null and item.status <> 'queued' then 'again'
+          when ${undone} then 'claimed'
+          when batch.status = 'completed' and item.claims > 0 and not ${killed(batch)} then 'claimed'
           when batch.status <> 'running' or ${killed(batch)} then 'closed'
           when s.item_id is null and ${overBudget(batch, sql`1`)} then 'spent'
-          when s.item_id is null and ${overBudget(batch, sql`(batch.running + (item.status = 'queued')::int)`)}
+          when s.item_id is null and ${overBudget(batch, sql`(batch.running + batch.waiting + (item.status = 'queued')::int)`)}
             then 'crowded'
           else 'claimed'
         end as outcome
       from batch join item on true
       left join sample_items s on s.sample_id = batch.sample_id and s.item_id = item.item_id
         and s.version = item.version and s.status = 'succeeded'
+      cross join lateral (
+        select max(t.lease_until) as step_lease from item_steps t
+        where t.batch_id = item.batch_id and t.item_id = item.item_id and t.lease_until > now()) live
     )`
+
+/** It has done something that is not to stand. */
+const undone = sql`(
+  item.undoing is not null or (batch.status = 'cancelled' and item.handler is not null and item.claims > 0))`
 
 function judge(found: z.output<typeof row>, token: string): Claim {
   const { params, scope, version, prepared, attempt } = found
   switch (found.outcome) {
     case 'claimed':
-      return { outcome: 'claimed', token, version, params, scope, prepared }
+    case 'again': {
+      const { handler, undoing, error, steps } = found
+      const durable = handler === null ? null : { handler, undoing, error, steps }
+      return { outcome: 'claimed', token, version, params, scope, prepared, durable }
+    }
     case 'finished': {
       const nextPage = found.paginating ? { page: found.pages + 1, attempt: found.batchAttempt } : null
       const { itemStatus: status, batchStatus } = found

@@ -1,33 +1,69 @@
 import { sql, type SQL } from 'drizzle-orm'
+import { z } from 'zod'
+import type { DueItem } from './due-items.ts'
 import { logHealedItems } from './log-heal.ts'
+import type { NextPage } from './settle.ts'
+
+const row = z.object({
+  untouched: z.array(z.object({ id: z.string(), attempt: z.int() })),
+  page: z.int().nullable(),
+  attempt: z.int(),
+})
 
 /**
  * The second statement of a transaction whose first has locked the batch: ends the items of a cancelled batch that are
- * queued, or whose worker is dead. It returns those that no delivery had ever reached, as `{ id, attempt }`.
+ * queued, or whose worker is dead. Durable ones that have begun, also those that wait, get a new attempt, in which what
+ * they have done is undone.
  *
  * @param wanted.which condition on `batch_items i`.
  * @param wanted.heals each item is logged as healed.
  */
 export const dropItems = (batchId: string, wanted: { which: SQL; heals: boolean }): SQL => sql`
   with item as (
-    select i.batch_id, i.item_id, i.status, b.workflow from batches b join batch_items i on i.batch_id = b.id
+    select i.batch_id, i.item_id, i.status, b.workflow, i.handler is not null and i.claims > 0 as begun
+    from batches b join batch_items i on i.batch_id = b.id
     where b.id = ${batchId}::uuid and b.status = 'cancelled' and ${wanted.which}
-      and (i.status = 'queued' or (i.status = 'running' and i.lease_until <= now()))
+      and (i.status in ('queued', 'waiting') or (i.status = 'running' and i.lease_until <= now()))
   ),
   dropped as (
-    update batch_items i set status = 'cancelled', token = null, lease_until = null, ended_at = now()
+    update batch_items i set
+      status = case when begun then 'queued' else 'cancelled' end, token = null, lease_until = null,
+      waiting_for = null, waiting_until = null, attempt = i.attempt + begun::int,
+      undoing = case when begun then coalesce(i.undoing, 'cancelled') end,
+      queued_at = case when begun then now() else i.queued_at end, ended_at = case when not begun then now() end
     from item where i.batch_id = item.batch_id and i.item_id = item.item_id
-    returning i.batch_id, i.workflow, i.item_id, i.attempt, i.claims, item.status as was
+    returning i.batch_id, i.workflow, i.item_id, i.attempt, i.page, i.claims, item.status as was, item.begun
   ),
   kept as (
     update batch_items i set retry = false where i.batch_id = ${batchId}::uuid and i.retry
   ),
   counted as (
-    update batches b set cancelled = b.cancelled + n, running = b.running - stopped
-    from (select count(*)::int as n, (count(*) filter (where was = 'running'))::int as stopped from dropped) c
-    where b.id = ${batchId}::uuid and n > 0
+    update batches b set cancelled = b.cancelled + n, running = b.running - stopped, waiting = b.waiting - woken
+    from (
+      select (count(*) filter (where not begun))::int as n, (count(*) filter (where was = 'running'))::int as stopped,
+        (count(*) filter (where was = 'waiting'))::int as woken
+      from dropped) c
+    where b.id = ${batchId}::uuid and n + stopped + woken > 0
   ),
   logged as (
     ${logHealedItems('heal.cancelled-item', sql`dropped where ${wanted.heals}::boolean`)}
   )
-  select item_id as id, attempt from dropped where claims = 0`
+  select coalesce((
+      select jsonb_agg(jsonb_build_object('id', item_id, 'attempt', attempt)) from dropped where claims = 0), '[]')
+      as untouched,
+    (select min(page) from dropped where begun) as page, b.attempt
+  from batches b where b.id = ${batchId}::uuid`
+
+export type Dropped = {
+  /** Items that no delivery had ever reached: their runs have nothing to do any more. */
+  untouched: DueItem[]
+  /** The page to trigger, so that items are undone; null: there is nothing to undo. */
+  nextPage: NextPage | null
+}
+
+/** What `dropItems` did. */
+export function parseDropped(value: unknown): Dropped {
+  if (value === undefined) return { untouched: [], nextPage: null }
+  const { untouched, page, attempt } = row.parse(value)
+  return { untouched, nextPage: page === null ? null : { page, attempt } }
+}

@@ -39,13 +39,16 @@ export const duePage = (db: Db, workflow: Workflow, batchId: string, page: numbe
     batchId,
     sql`i.page = ${page}`,
     sql`coalesce(
-      (select min(page) from batch_items where batch_id = b.id and status = 'queued' and page > ${page}),
-      case when ${morePages(sql.raw('b'))} and not b.awaiting_room then b.pages + 1 end)`,
+      (select min(page) from batch_items i where batch_id = b.id and status = 'queued' and page > ${page} and ${goesOn}),
+      case when b.status = 'running' and ${morePages(sql.raw('b'))} and not b.awaiting_room then b.pages + 1 end)`,
   )
 
 /** What is due of a chunk. Undefined: the workflow has no such batch. */
 export const dueChunk = (db: Db, workflow: Workflow, batchId: string, chunk: Chunk) =>
   due(db, workflow, batchId, inChunk(chunk), sql`null::int`)
+
+/** A cancelled batch only has items to undo; one that is complete has given all its items to QStash before. */
+const goesOn = sql`(b.status in ('running', 'completed') or i.undoing is not null)`
 
 async function due(
   db: Db,
@@ -58,7 +61,7 @@ async function due(
     select b.status, b.attempt, b.pages, ${nextPage} as "nextPage",
       coalesce((
         select jsonb_agg(jsonb_build_object('id', i.item_id, 'attempt', i.attempt) order by i.item_id)
-        from batch_items i where i.batch_id = b.id and i.status = 'queued' and ${which}
+        from batch_items i where i.batch_id = b.id and i.status = 'queued' and ${goesOn} and ${which}
       ), '[]') as items
     from batches b where b.id = ${batchId}::uuid and b.workflow = ${workflow.name}`
   const [found] = await queryRows(db, statement, row)

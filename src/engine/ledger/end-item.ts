@@ -57,6 +57,10 @@ export type Spent = Usage & { workMs: number }
 export const saveItem = (db: Db, item: Item & { token: string }, outcome: Outcome, spent: Spent) =>
   endItem(db, item, outcome, spent, sql`i.status = 'running' and i.token = ${item.token}::uuid`)
 
+/** The same for a durable item, which is its attempt's. */
+export const saveDurable = (db: Db, item: Item & { attempt: number }, outcome: Outcome, spent: Spent) =>
+  endItem(db, item, outcome, spent, sql`i.status = 'running' and i.attempt = ${item.attempt}`)
+
 /**
  * Ends an item whose run has died: one whose claim is over, or that a delivery had tried. Undefined: it has ended, its
  * claim is still alive, a later attempt has its own run, or no delivery ever reached it.
@@ -68,7 +72,8 @@ export const abandonItem = (db: Db, item: Item & { attempt: number }, outcome: O
     outcome,
     null,
     sql`i.attempt = ${item.attempt} and (
-      (i.status = 'running' and i.lease_until <= now()) or (i.status = 'queued' and i.error is not null))`,
+      (i.status = 'running' and i.lease_until <= now()) or (i.status = 'queued' and i.error is not null)
+      or i.undoing is not null)`,
   )
 
 /** Ends an item of a cancelled batch that was at work when it was cancelled. Undefined: there was nothing to end. */
@@ -82,7 +87,8 @@ export const dropItem = (db: Db, item: Item) =>
     },
     null,
     sql`batch.status = 'cancelled'
-      and (i.status = 'queued' or (i.status = 'running' and i.lease_until <= now()))`,
+      and (i.status = 'queued' or (i.status = 'running' and i.lease_until <= now()))
+      and (i.handler is null or i.claims = 0)`,
   )
 
 async function endItem(
@@ -120,6 +126,8 @@ async function endItem(
         attempt = i.attempt + ${Number(newRun)}::int,
         input_tokens = i.input_tokens + ${inputTokens}, output_tokens = i.output_tokens + ${outputTokens},
         work_ms = coalesce(${workMs}::int, i.work_ms),
+        waiting_for = null, waiting_until = null,
+        undoing = case when ${outcome.status} = 'queued' then i.undoing end,
         queued_at = case when ${outcome.status} = 'queued' then now() else i.queued_at end,
         ended_at = case when ${outcome.status} = 'queued' then null else now() end
       from item where i.batch_id = item.batch_id and i.item_id = item.item_id

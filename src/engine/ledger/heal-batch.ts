@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { queryRows, transact, type Db } from '../../db/client.ts'
 import { killed, morePages, outstandingOf } from './bounds.ts'
 import { logChange, rounds } from './changes.ts'
-import { dropItems } from './drop-items.ts'
+import { dropItems, parseDropped } from './drop-items.ts'
 import { atAttempt, type DueItem } from './due-items.ts'
 import { parseRequeued, requeue } from './requeue.ts'
 import type { NextPage } from './settle.ts'
@@ -55,7 +55,7 @@ export async function healBatch(
   const seen = sql`attempt = ${attempt} and (pages = ${pages} or not ${lost.page}::boolean)`
   const begin = sql`
     with was as (
-      select * from batches where id = ${id}::uuid and status = 'running' and ${seen} for no key update
+      select * from batches where id = ${id}::uuid and status in ('running', 'completed') and ${seen} for no key update
     ),
     healed as (
       update batches b set attempt = b.attempt + 1,
@@ -72,8 +72,21 @@ export async function healBatch(
   return healed === undefined ? null : parseRequeued(healed).nextPage
 }
 
-/** Ends items of a cancelled batch whose workers are dead and whose runs are gone. */
-export async function healCancelled(db: Db, batchId: string, items: readonly DueItem[]): Promise<void> {
-  const lock = sql`select id from batches where id = ${batchId}::uuid for no key update`
-  await transact(db, lock, dropItems(batchId, { which: atAttempt(items), heals: true }))
+/**
+ * Ends items of a cancelled batch whose workers are dead and whose runs are gone.
+ *
+ * @returns the page to trigger, so that durable ones are undone; null: there are none.
+ */
+export async function healCancelled(
+  db: Db,
+  batchId: string,
+  items: readonly DueItem[],
+): Promise<NextPage | null> {
+  const raise = sql`update batches set attempt = attempt + 1 where id = ${batchId}::uuid`
+  const [, [dropped]] = await transact(
+    db,
+    raise,
+    dropItems(batchId, { which: atAttempt(items), heals: true }),
+  )
+  return parseDropped(dropped).nextPage
 }

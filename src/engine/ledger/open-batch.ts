@@ -60,6 +60,7 @@ async function insertBatch(db: Db, start: NewBatch, status: Status): Promise<Bat
       id,
       workflow: workflow.name,
       scope: workflow.scope(start.params),
+      completion: workflow.completion,
       status,
       reason: status === 'skipped' ? by.reason : null,
       endedAt: status === 'skipped' ? sql`now()` : null,

@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { batchStatuses } from '../../db/schema.ts'
-import type { Workflow } from '../../workflows/contract.ts'
+import { currentHandler, type Workflow } from '../../workflows/contract.ts'
 import { advance } from './advance.ts'
 import { killed, outstandingOf, roomFor } from './bounds.ts'
 import { needsWork, population, type Selection } from './needs-work.ts'
@@ -79,8 +79,9 @@ export async function recordPage(db: Db, at: At, selection: Selection): Promise<
       returning *
     ),
     items as (
-      insert into batch_items (batch_id, item_id, workflow, scope, page, version, status)
-      select recorded.batch_id, taken.id::text, ${workflow.name}, ${scope}, ${page}::int, taken.version, 'queued'
+      insert into batch_items (batch_id, item_id, workflow, scope, page, version, status, handler)
+      select recorded.batch_id, taken.id::text, ${workflow.name}, ${scope}, ${page}::int, taken.version, 'queued',
+        ${currentHandler(workflow)}::int
       from taken join recorded on true
       on conflict do nothing
       returning item_id

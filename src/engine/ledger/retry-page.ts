@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { queryRows, type Db } from '../../db/client.ts'
-import type { Workflow } from '../../workflows/contract.ts'
+import { currentHandler, type Workflow } from '../../workflows/contract.ts'
 import { advance } from './advance.ts'
 import { killed, outstandingOf, roomFor } from './bounds.ts'
 import { unfinished } from './needs-work.ts'
@@ -47,6 +47,10 @@ export async function recordRetryPage(
         attempt = i.attempt + (not m.held)::int, page = case when m.held then i.page else ${page}::int end,
         error = case when m.held then i.error end, fingerprint = case when m.held then i.fingerprint end,
         ended_at = case when m.held then i.ended_at end,
+        handler = case when exists (
+            select 1 from item_steps t
+            where t.batch_id = i.batch_id and t.item_id = i.item_id and t.status in ('done', 'waiting', 'running'))
+          then i.handler else ${currentHandler(workflow)}::int end,
         queued_at = case when m.held then i.queued_at else now() end
       from marked m, recorded r where i.batch_id = r.batch_id and i.item_id = m.item_id
       returning i.item_id, i.attempt, i.status

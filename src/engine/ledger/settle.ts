@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Usage } from '../../workflows/contract.ts'
-import { morePages, roomFor } from './bounds.ts'
+import { isComplete, morePages, outstandingOf, roomFor } from './bounds.ts'
 import { logBatchChange, rounds } from './changes.ts'
 
 /** A page to trigger, with the batch's attempt. */
@@ -19,6 +19,18 @@ export type Try = {
   prepared: boolean
   /** The model asked for less. */
   throttled: boolean
+}
+
+/** Nothing was tried: the item only moves. */
+export const untried: Try = {
+  inputTokens: 0,
+  outputTokens: 0,
+  workMs: 0,
+  fingerprint: null,
+  message: null,
+  counts: false,
+  prepared: false,
+  throttled: false,
 }
 
 const batch = sql.raw('batch')
@@ -63,10 +75,11 @@ const tripped = sql`(
 
 const canaryDone = sql`(
   a.canary_verdict = 'pending' and (a.exhausted or a.recorded - a.prepared >= a.canary_items) and a.retrying = 0 and a.outstanding = 0) is true`
-/** What a sample had made before says nothing about the work. */
+/** What a sample had made before says nothing about the work; an item that waits has come that far. */
 const canaryGood = sql`
-  a.succeeded - a.prepared >= (batch.canary->>'minSuccessRate')::numeric * (a.succeeded - a.prepared + a.failed)
-  and (a.succeeded + a.failed > 0 or (batch.canary->>'minSuccessRate')::numeric = 0)`
+  a.succeeded - a.prepared + a.waiting
+    >= (batch.canary->>'minSuccessRate')::numeric * (a.succeeded - a.prepared + a.waiting + a.failed)
+  and (a.succeeded + a.waiting + a.failed > 0 or (batch.canary->>'minSuccessRate')::numeric = 0)`
 const canaryReason = sql`format('%s of %s canary items succeeded and %s failed: fewer than the asked %s %%',
   c.succeeded - c.prepared, c.recorded - c.prepared, c.failed, trim_scale((b.canary->>'minSuccessRate')::numeric * 100))`
 
@@ -112,14 +125,15 @@ const moveCounters = (tried: Try) => sql`
   after as (
     select batch.id, batch.workflow, batch.exhausted, batch.retrying, batch.recorded, batch.max_outstanding,
       batch.canary_items, batch.canary_verdict,
-      batch.running - (m.was = 'running')::int as running,
+      batch.running - (m.was = 'running')::int + (m.status = 'running')::int as running,
+      batch.waiting - (m.was = 'waiting')::int + (m.status = 'waiting')::int as waiting, batch.completion,
       batch.succeeded + (m.status = 'succeeded')::int as succeeded,
       batch.prepared + ${Number(tried.prepared)}::int as prepared,
       batch.skipped + (m.status = 'skipped')::int as skipped,
       batch.failed + (m.status = 'failed')::int as failed,
       batch.cancelled + (m.status = 'cancelled')::int as cancelled,
-      batch.recorded - batch.succeeded - batch.skipped - batch.failed - batch.cancelled
-        - (m.status <> 'queued')::int as outstanding,
+      ${outstandingOf(batch)} + (m.status in ('queued', 'running'))::int - (m.was in ('queued', 'running'))::int
+        as outstanding,
       batch.input_tokens + ${tried.inputTokens}::bigint as input_tokens,
       batch.output_tokens + ${tried.outputTokens}::bigint as output_tokens,
       batch.work_ms + ${tried.workMs}::bigint as work_ms,
@@ -133,7 +147,8 @@ const judge = (tried: Try) => sql`
   judged as (
     select a.*,
       case when not (${canaryDone}) then a.canary_verdict when ${canaryGood} then 'passed' else 'failed' end as verdict,
-      a.exhausted and a.retrying = 0 and a.outstanding = 0 and batch.status in ('running', 'paused') as done,
+      a.exhausted and a.retrying = 0 and ${isComplete(sql.raw('a'), sql`a.outstanding`)}
+        and batch.status in ('running', 'paused') as done,
       batch.status = 'running' and ${starved(tried)} as starved, batch.status = 'running' and ${tripped} as tripped,
       cardinality(array_remove(a.recent, '')) as failures,
       (select mode() within group (order by f) from unnest(a.recent) f where f <> '') as fingerprint
@@ -153,7 +168,7 @@ const judge = (tried: Try) => sql`
 const write = (pageSize: number, tried: Try) => sql`
   settled as (
     update batches b set
-      running = c.running, succeeded = c.succeeded, prepared = c.prepared, skipped = c.skipped, failed = c.failed, cancelled = c.cancelled,
+      running = c.running, waiting = c.waiting, succeeded = c.succeeded, prepared = c.prepared, skipped = c.skipped, failed = c.failed, cancelled = c.cancelled,
       input_tokens = c.input_tokens, output_tokens = c.output_tokens, work_ms = c.work_ms,
       item_tokens = c.item_tokens, item_usd = c.item_usd, recent = c.recent,
       throttled_rate = c.throttled_rate,

@@ -13,7 +13,7 @@ const itemRow = z.object({
 
 const row = z.object({
   id: z.string(),
-  status: z.enum(['starting', 'running', 'cancelled']),
+  status: z.enum(['starting', 'running', 'completed', 'cancelled']),
   attempt: z.int(),
   pages: z.int(),
   /** Nothing has happened to it for the grace though a run of layer 1, or of layer 2 for its next page, has to come. */
@@ -31,8 +31,8 @@ const mostItems = 5000
 const b = sql.raw('b')
 
 /**
- * What of a workflow must have live runs at QStash: its active batch, and cancelled ones that still have items. Items
- * that a live worker holds are left out, as is what moved within the grace.
+ * What of a workflow must have live runs at QStash: its active batch, and ended ones that still have items. Items that a
+ * live worker holds, or that wait for what may still come, are left out, as is what moved within the grace.
  */
 export async function findSuspects(db: Db, workflow: string, graceSeconds: number): Promise<Suspect[]> {
   const calm = sql`now() - make_interval(secs => ${graceSeconds})`
@@ -50,12 +50,13 @@ export async function findSuspects(db: Db, workflow: string, graceSeconds: numbe
         select jsonb_agg(jsonb_build_object('id', i.item_id, 'attempt', i.attempt,
           'untriggered', i.status = 'queued' and i.fingerprint is null)) from (
           select * from batch_items i
-          where i.batch_id = b.id and i.status in ('queued', 'running') and case i.status
-            when 'queued' then i.queued_at <= ${calm} else i.lease_until <= now() end
+          where i.batch_id = b.id and i.status in ${unfinished} and case i.status
+            when 'queued' then i.queued_at <= ${calm} when 'running' then i.lease_until <= now()
+            else i.waiting_until <= least(${calm}, now() - interval '60 seconds') end
           order by i.queued_at, i.item_id limit ${mostItems}) i), '[]') as items
     from batches b
     where b.workflow = ${workflow} and (
-      b.status in ('starting', 'running') or (b.status = 'cancelled' and b.id in (${left})))
+      b.status in ('starting', 'running') or (b.status in ('completed', 'cancelled') and b.id in (${left})))
     order by b.id`
   return await queryRows(db, statement, row)
 }

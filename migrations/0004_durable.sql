@@ -1,0 +1,30 @@
+CREATE TABLE "item_steps" (
+	"batch_id" uuid NOT NULL,
+	"item_id" text NOT NULL,
+	"name" text NOT NULL,
+	"kind" text NOT NULL,
+	"status" text NOT NULL,
+	"attempt" integer NOT NULL,
+	"round" integer DEFAULT 1 NOT NULL,
+	"tries" integer DEFAULT 0 NOT NULL,
+	"token" uuid,
+	"lease_until" timestamp with time zone,
+	"until" timestamp with time zone,
+	"result" jsonb,
+	"error" jsonb,
+	"uncertain" boolean DEFAULT false NOT NULL,
+	"work_ms" integer DEFAULT 0 NOT NULL,
+	"position" bigint GENERATED ALWAYS AS IDENTITY (sequence name "item_steps_position_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"started_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"ended_at" timestamp with time zone,
+	"undone_at" timestamp with time zone,
+	CONSTRAINT "item_steps_batch_id_item_id_name_pk" PRIMARY KEY("batch_id","item_id","name")
+);
+--> statement-breakpoint
+ALTER TABLE "batches" ADD COLUMN "completion" text DEFAULT 'ended' NOT NULL;--> statement-breakpoint
+ALTER TABLE "batches" ADD COLUMN "waiting" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "batch_items" ADD COLUMN "handler" integer;--> statement-breakpoint
+ALTER TABLE "batch_items" ADD COLUMN "waiting_for" text;--> statement-breakpoint
+ALTER TABLE "batch_items" ADD COLUMN "waiting_until" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "batch_items" ADD COLUMN "undoing" text;--> statement-breakpoint
+ALTER TABLE "item_steps" ADD CONSTRAINT "item_steps_batch_id_item_id_batch_items_batch_id_item_id_fk" FOREIGN KEY ("batch_id","item_id") REFERENCES "public"."batch_items"("batch_id","item_id") ON DELETE cascade ON UPDATE no action;

@@ -1,0 +1,61 @@
+import {
+  bigint,
+  boolean,
+  foreignKey,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import type { Json } from './json.ts'
+import { batchItems } from './schema-items.ts'
+
+const at = (name: string) => timestamp(name, { withTimezone: true })
+
+export const stepKinds = ['step', 'sleep', 'event', 'call'] as const
+export const stepStatuses = ['running', 'waiting', 'given', 'done', 'failed', 'undoing', 'undone'] as const
+
+/** A step of a durable item. Runs come and go; a step that is done here is never done again, unless it was undone. */
+export const itemSteps = pgTable(
+  'item_steps',
+  {
+    batchId: uuid('batch_id').notNull(),
+    itemId: text('item_id').notNull(),
+    name: text('name').notNull(),
+    kind: text('kind', { enum: stepKinds }).notNull(),
+    /** An event may be `given` before anything waits for it. */
+    status: text('status', { enum: stepStatuses }).notNull(),
+    /** The item's attempt that has begun it last. */
+    attempt: integer('attempt').notNull(),
+    /** Rises when it is begun anew after it failed or was undone; part of its idempotency key. */
+    round: integer('round').notNull().default(1),
+    /** How often it was tried in this round. */
+    tries: integer('tries').notNull().default(0),
+    /** Fencing token of the try at work, and how long that may last. */
+    token: uuid('token'),
+    leaseUntil: at('lease_until'),
+    /** When a wait ends at the latest. */
+    until: at('until'),
+    result: jsonb('result').$type<Json>(),
+    error: jsonb('error').$type<{ name: string; message: string; step: string }>(),
+    /** A try may have done something though it did not say so. */
+    uncertain: boolean('uncertain').notNull().default(false),
+    /** Milliseconds of work. */
+    workMs: integer('work_ms').notNull().default(0),
+    /** In the order in which they were first begun. */
+    position: bigint('position', { mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
+    startedAt: at('started_at').notNull().defaultNow(),
+    endedAt: at('ended_at'),
+    undoneAt: at('undone_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.batchId, t.itemId, t.name] }),
+    foreignKey({
+      columns: [t.batchId, t.itemId],
+      foreignColumns: [batchItems.batchId, batchItems.itemId],
+    }).onDelete('cascade'),
+  ],
+)

@@ -1,0 +1,118 @@
+import type { WorkflowContext } from '@upstash/workflow'
+import { z } from 'zod'
+import { PermanentError, presentable } from '../../errors.ts'
+import { Skip, type Json, type Params, type Workflow } from '../../workflows/contract.ts'
+import { checkStorable } from '../do-work.ts'
+import { itemError } from '../item-error.ts'
+import { described } from '../layers/step.ts'
+import type { Services } from '../services.ts'
+import { claimDurable, type ClaimedDurable } from './claim.ts'
+import { sdkStep, type ItemRun, type Over } from './item-run.ts'
+import { saveEnd, type End } from './save.ts'
+import { Pass, type Stopped } from './pass.ts'
+import { createTools } from './tools.ts'
+import { toUndo, undoAll } from './undo.ts'
+
+/**
+ * Follows a durable item's handler as far as it has come, does its next step, and, at the handler's end, saves what came
+ * of the item. Every delivery of the item's run comes here again.
+ */
+export async function followItem(
+  context: WorkflowContext,
+  services: Services,
+  workflow: Workflow,
+): Promise<Record<string, Json>> {
+  const claim = await context.run(`${workflow.name}:claim`, () => claimDurable(context, services, workflow))
+  if (!claim.claimed) return claim.answer
+  const run = runOf(context, services, workflow, claim)
+  const { ended, pass } = await passOf(run, claim.handler, claim.params)
+  const end = ended.is === 'stopped' ? await undone(run, pass, ended.why, claim.error) : ended
+  if (end.is === 'over') return { success: false, itemId: claim.itemId, message: end.message }
+  return await sdkStep(run, 'save', () => saveEnd(run, end, pass.workMs))
+}
+
+const runOf = (
+  context: WorkflowContext,
+  services: Services,
+  workflow: Workflow,
+  { steps, undoing, batchId, itemId, attempt, version, scope }: ClaimedDurable,
+): ItemRun => ({
+  context,
+  services,
+  workflow,
+  item: { batchId, itemId, attempt, version, scope, pageSize: workflow.pageSize },
+  undoing,
+  recorded: new Map(steps.map((step) => [step.name, step])),
+})
+
+/** What a pass of the handler comes to. `stopped`: the item ends, after what it has done has been undone. */
+type Passed = End | Over | { is: 'stopped'; why: Exclude<Stopped, Over> }
+
+/** Runs the handler until it ends, or a step stops it. What the SDK throws gets out past the handler. */
+async function passOf(run: ItemRun, version: number, params: Params): Promise<{ ended: Passed; pass: Pass }> {
+  const { workflow, item } = run
+  const handler = workflow.run?.[version]
+  if (handler === undefined) {
+    throw new PermanentError(`${workflow.name} has no handler of version ${version} in this deployment`)
+  }
+  const stopped = Promise.withResolvers<Passed>()
+  const stop = (why: Stopped) => stopped.resolve(why.is === 'over' ? why : { is: 'stopped', why })
+  const pass = new Pass(run, stop, stopped.reject)
+  const tools = createTools(run, pass)
+  const handled = async (): Promise<Passed> => {
+    try {
+      const done = await handler({ id: item.itemId, params }, tools)
+      if (done instanceof Skip) return { is: 'skipped', reason: presentable(done.reason) }
+      return { is: 'finished', data: fitting(workflow, done) }
+    } catch (error) {
+      if (run.undoing === null && !(error instanceof PermanentError)) throw error
+      return {
+        is: 'stopped',
+        why: { is: 'failed', error: await itemError(error, workflow.verb, item.itemId) },
+      }
+    }
+  }
+  return { ended: await described(() => Promise.race([stopped.promise, handled()])), pass }
+}
+
+/** Undoes what an item has done, and says how it ends. */
+async function undone(
+  run: ItemRun,
+  pass: Pass,
+  why: Exclude<Stopped, Over>,
+  noted: ClaimedDurable['error'],
+): Promise<End | Over> {
+  const { itemId } = run.item
+  const status = run.undoing ?? (why.is === 'cancelled' ? 'cancelled' : 'failed')
+  const again = (error: { name: string; message: string; step: string }) =>
+    itemError(Object.assign(new Error(error.message), error), error.step, itemId)
+  const error =
+    status === 'cancelled'
+      ? cancelled
+      : run.undoing !== null && noted !== null
+        ? await again(noted)
+        : why.is === 'failed'
+          ? await again(why.error)
+          : await again({ name: 'RunFailed', message: 'the run failed', step: 'run' })
+  const undoing = await undoAll(run, { status, error }, toUndo(run, pass))
+  if (undoing.is === 'over') return undoing
+  const [failure] = undoing.failures
+  if (failure === undefined) return { is: 'ended', status, error }
+  const steps = undoing.failures.map(({ step }) => step).join(', ')
+  const message = `${error.message}; then ${steps} could not be undone: ${failure.message}`
+  return {
+    is: 'ended',
+    status: 'failed',
+    error: await again({ name: 'UndoFailed', message, step: failure.step }),
+  }
+}
+
+const cancelled = { name: 'Cancelled', message: 'the batch was cancelled', step: 'cancel', fingerprint: '' }
+
+/** @throws PermanentError when the handler's result does not fit: it will not the next time either. */
+function fitting(workflow: Workflow, done: Json): Json {
+  const parsed = workflow.data.safeParse(done)
+  if (!parsed.success) throw new PermanentError(`the result does not fit: ${z.prettifyError(parsed.error)}`)
+  checkStorable(parsed.data)
+  return parsed.data
+}

@@ -1,0 +1,52 @@
+import type { WorkflowContext } from '@upstash/workflow'
+import type { Json, Workflow } from '../../workflows/contract.ts'
+import type { ItemError } from '../item-error.ts'
+import { described } from '../layers/step.ts'
+import type { Durable } from '../ledger/claim.ts'
+import type { RecordedStep, StoredError } from '../ledger/item-steps/recorded.ts'
+import type { Services } from '../services.ts'
+
+/** A durable item that a run has claimed. */
+export type DurableItem = {
+  batchId: string
+  itemId: string
+  attempt: number
+  pageSize: number
+  version: string
+  scope: string
+}
+
+/** One run of a durable item's handler. The handler runs again with each delivery; its steps do not. */
+export type ItemRun = {
+  context: WorkflowContext
+  services: Services
+  workflow: Workflow
+  item: DurableItem
+  /** Null: it goes on. Else nothing is begun any more, and what was done is undone. */
+  undoing: Durable['undoing']
+  /** The steps as the ledger had them when the run began. */
+  recorded: ReadonlyMap<string, RecordedStep>
+}
+
+/** What a step of a run comes to; stored by QStash, and given again to every further delivery. */
+export type Answer =
+  | { is: 'done'; value: Json; workMs: number }
+  | { is: 'failed'; error: ItemError; uncertain: boolean; workMs: number }
+  | Stop
+
+/** Nothing more happens to the item in this run: it was put off, has another run, or its gate is closed. */
+export type Over = { is: 'over'; message: string }
+export type Stop = Over | { is: 'cancelled' }
+
+export const over = (message: string): Over => ({ is: 'over', message })
+export const superseded = over('a later attempt has its own run')
+
+/** Runs a step of the engine or the author, whose answer QStash keeps. */
+export const sdkStep = <T>(
+  { context, workflow }: ItemRun,
+  name: string,
+  work: () => Promise<T>,
+): Promise<T> => context.run(`${workflow.name}:${name}`, () => described(work))
+
+/** An error of a step as a handler is shown it. */
+export const shownError = ({ name, message, step }: ItemError): StoredError => ({ name, message, step })

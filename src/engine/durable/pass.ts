@@ -1,0 +1,108 @@
+import { z } from 'zod'
+import { PermanentError } from '../../errors.ts'
+import type { Json, StepOptions, StepOutcome, StepServices } from '../../workflows/contract.ts'
+import type { ItemError } from '../item-error.ts'
+import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
+import { shownError, type Answer, type ItemRun, type Stop } from './item-run.ts'
+
+/** Why nothing more of a handler runs in this pass. `replayed`: it has come to what was not begun before. */
+export type Stopped = Stop | { is: 'failed'; error: ItemError } | { is: 'replayed' }
+
+/** Something to undo. */
+export type Undo = {
+  step: string
+  undo(services: StepServices, result: Json): Promise<void>
+  options: StepOptions
+}
+
+type Answering = Promise<Answer | { is: 'replayed' }>
+
+/** Settles never: nothing of a handler runs after a step that stops it. */
+const never = new Promise<never>(() => undefined)
+
+/**
+ * One pass of a handler, from its start as far as it goes. A step that cannot go on settles nothing in the handler, so
+ * that no `catch` or `finally` of it is in the way of the SDK or of the undoing: `stop` or `abort` hears of it.
+ */
+export class Pass {
+  readonly undos: Undo[] = []
+  /** What the steps have given that did something; null: it is not known what. */
+  readonly results = new Map<string, Json>()
+  /** Milliseconds of work of the steps so far. */
+  workMs = 0
+
+  readonly #names = new Set<string>()
+  readonly #run: ItemRun
+  readonly #stop: (stopped: Stopped) => void
+  readonly #abort: (error: unknown) => void
+
+  constructor(run: ItemRun, stop: (stopped: Stopped) => void, abort: (error: unknown) => void) {
+    this.#run = run
+    this.#stop = stop
+    this.#abort = abort
+  }
+
+  /**
+   * What a step comes to: what it came to before this run, else what `make` says, which is called at once.
+   *
+   * @throws PermanentError when the name is none, or is taken.
+   */
+  answer(name: string, make: () => Promise<Answer>): Answering {
+    if (!stepName.safeParse(name).success) {
+      throw new PermanentError(`${JSON.stringify(name)} is no name for a step`)
+    }
+    if (this.#names.has(name)) throw new PermanentError(`the step ${name} is there twice`)
+    this.#names.add(name)
+    const known = answerOf(this.#run.recorded.get(name))
+    if (known?.is === 'done') return Promise.resolve(known)
+    if (this.#run.undoing === null) return make()
+    return Promise.resolve(known ?? { is: 'replayed' })
+  }
+
+  /** Gives the handler what a step came to, or nothing at all. */
+  async value(name: string, answering: Answering): Promise<Json> {
+    const outcome = await this.#settled(name, answering)
+    if (outcome.is === 'done') return outcome.value
+    this.#stop(outcome)
+    return await never
+  }
+
+  /** Gives the handler what a step came to, also when it failed. */
+  async outcome(name: string, answering: Answering): Promise<StepOutcome<Json>> {
+    const outcome = await this.#settled(name, answering)
+    if (outcome.is === 'done') return { ok: true, value: outcome.value }
+    if (outcome.is === 'failed') return { ok: false, error: shownError(outcome.error) }
+    this.#stop(outcome)
+    return await never
+  }
+
+  async #settled(name: string, answering: Answering) {
+    try {
+      const outcome = await answering
+      if (outcome.is === 'done' || outcome.is === 'failed') this.workMs += outcome.workMs
+      if (outcome.is === 'done') this.results.set(name, outcome.value)
+      if (outcome.is === 'failed' && outcome.uncertain) this.results.set(name, null)
+      return outcome
+    } catch (error) {
+      this.#abort(error)
+      return await never
+    }
+  }
+}
+
+/** The engine's own steps have a colon, or one of these names. */
+const stepName = z
+  .string()
+  .regex(/^[a-zA-Z0-9][a-zA-Z0-9 ._-]{0,99}$/)
+  .refine((name) => !['claim', 'save', 'undo'].includes(name))
+
+/** What a recorded step has come to; undefined: it is to be done, or done again. */
+function answerOf(step: RecordedStep | undefined): Answer | undefined {
+  if (step === undefined) return undefined
+  const { status, result, error, uncertain, workMs } = step
+  if (status === 'done' || status === 'undoing') return { is: 'done', value: result, workMs }
+  if (status === 'failed' && error !== null) {
+    return { is: 'failed', error: { ...error, fingerprint: '' }, uncertain, workMs }
+  }
+  return undefined
+}

@@ -1,0 +1,171 @@
+import { WorkflowRetryAfterError } from '@upstash/workflow'
+import ms from 'ms'
+import { PermanentError, RetryLaterError } from '../../errors.ts'
+import type { Json, StepOptions, StepServices, StepWork, Usage } from '../../workflows/contract.ts'
+import { checkStorable, until } from '../do-work.ts'
+import { itemError, type ItemError } from '../item-error.ts'
+import { beginStep, beginUndo, type Begun, type StepAt } from '../ledger/item-steps/begin-step.ts'
+import { finishStep, type StepEnd } from '../ledger/item-steps/finish-step.ts'
+import { runId } from '../names.ts'
+import { superseded, type Answer, type ItemRun } from './item-run.ts'
+import { putOff } from './put-off.ts'
+
+/** How a kind of step is begun, and what its tries end as. */
+type Kind = {
+  begin: typeof beginStep
+  /** Part of the idempotency key. */
+  key: string
+  done(result: Json): StepEnd
+  failed(error: ItemError, uncertain: boolean): StepEnd
+}
+
+const doing: Kind = {
+  begin: beginStep,
+  key: 'do',
+  done: (result) => ({ status: 'done', result }),
+  failed: (error, uncertain) => ({ status: 'failed', error, uncertain }),
+}
+
+const undoing: Kind = {
+  begin: beginUndo,
+  key: 'undo',
+  done: () => ({ status: 'undone' }),
+  failed: (error) => ({ status: 'not_undone', error }),
+}
+
+/** Does a step, unless the ledger says that it was done. */
+export const performStep = (
+  run: ItemRun,
+  name: string,
+  work: StepWork<Json | void>,
+  options: StepOptions = {},
+): Promise<Answer> => perform(run, name, doing, work, options)
+
+/** Undoes a step, unless the ledger says that there is nothing to undo. */
+export const performUndo = (
+  run: ItemRun,
+  name: string,
+  undo: (services: StepServices) => Promise<void>,
+  options: StepOptions = {},
+): Promise<Answer> => perform(run, name, undoing, undo, options)
+
+/** Begins, works and notes what came of it. */
+async function perform(
+  run: ItemRun,
+  name: string,
+  kind: Kind,
+  work: StepWork<Json | void>,
+  options: StepOptions,
+): Promise<Answer> {
+  const { services, workflow, item } = run
+  const timeout = options.timeout ?? workflow.timeout
+  // Before the step begins, so that the work is aborted no later than its lease ends.
+  const signal = AbortSignal.timeout(ms(timeout))
+  const at: StepAt = { ...item, name }
+  const lease = { token: crypto.randomUUID(), seconds: ms(timeout) / 1000 }
+  const begun = await kind.begin(services.db, at, lease)
+  if (begun.outcome !== 'begun') return notBegun(begun, item.itemId, name)
+
+  const started = Date.now()
+  const ai = services.createAi(signal)
+  const finish = async (end: StepEnd) => {
+    const { model: _, ...usage } = ai.used()
+    return await finishOnce(run, { ...at, token: lease.token, signal }, end, usage, Date.now() - started)
+  }
+  try {
+    const key = await runId([
+      services.env.ENVIRONMENT,
+      item.batchId,
+      item.itemId,
+      name,
+      kind.key,
+      begun.round,
+    ])
+    const value = (await until(signal, timeout, () => work({ db: services.db, ai, key, signal }))) ?? null
+    checkStorable(value)
+    await finish(kind.done(value))
+    return { is: 'done', value, workMs: Date.now() - started }
+  } catch (error) {
+    if (error instanceof ClaimLost) throw error
+    return await tried(run, { name, kind, tries: begun.tries, options, finish }, error, started)
+  }
+}
+
+/** Another delivery knows what became of the step. */
+class ClaimLost extends Error {
+  override name = 'ClaimLost'
+}
+
+function notBegun(begun: Exclude<Begun, { outcome: 'begun' }>, itemId: string, name: string): Answer {
+  switch (begun.outcome) {
+    case 'done':
+      return { is: 'done', value: begun.result, workMs: begun.workMs }
+    case 'failed': {
+      const { error, uncertain } = begun
+      return { is: 'failed', error: { ...error, fingerprint: '' }, uncertain, workMs: 0 }
+    }
+    case 'busy':
+      throw new WorkflowRetryAfterError(
+        `another delivery is at step ${name} of item ${itemId}`,
+        begun.retryAfterSeconds,
+      )
+    case 'superseded':
+      return superseded
+  }
+}
+
+type Tried = {
+  name: string
+  kind: Kind
+  tries: number
+  options: StepOptions
+  finish(end: StepEnd): Promise<void>
+}
+
+/** Decides over a try that did not succeed: it was the last one, or there is another. */
+async function tried(
+  run: ItemRun,
+  { name, kind, tries, options, finish }: Tried,
+  error: unknown,
+  started: number,
+): Promise<Answer> {
+  const { retries } = run.workflow.layers.execute
+  const described = await itemError(error, name, run.item.itemId)
+  if (error instanceof RetryLaterError) {
+    await finish({ status: 'again', error: described, counts: false })
+    return await putOff(run, error.seconds, described)
+  }
+  const isCertain = error instanceof PermanentError
+  if (isCertain || tries > (options.retries ?? retries) || run.context.retried >= retries) {
+    await finish(kind.failed(described, !isCertain))
+    return { is: 'failed', error: described, uncertain: !isCertain, workMs: Date.now() - started }
+  }
+  await finish({ status: 'again', error: described, counts: true })
+  if (options.backoff === undefined) throw error
+  const seconds = Math.min(maxBackoffSeconds, (ms(options.backoff) / 1000) * 2 ** (tries - 1))
+  throw new WorkflowRetryAfterError(described.message, Math.max(1, Math.ceil(seconds)))
+}
+
+/** QStash waits no longer than a day. */
+const maxBackoffSeconds = 86_400
+
+/** Milliseconds before the end of a try is noted again: what it did has been done. */
+const noteDelays = [500, 2000]
+
+async function finishOnce(
+  { services }: ItemRun,
+  at: StepAt & { token: string; signal: AbortSignal },
+  end: StepEnd,
+  usage: Usage,
+  workMs: number,
+): Promise<void> {
+  for (const delay of [...noteDelays, null]) {
+    try {
+      if (await finishStep(services.db, at, end, { ...usage, workMs })) return
+      throw new ClaimLost(`step ${at.name} of item ${at.itemId} was taken over before it was noted`)
+    } catch (error) {
+      if (error instanceof ClaimLost || delay === null || at.signal.aborted) throw error
+      await new Promise((resolve) => setTimeout(resolve, delay))
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import { saveDurable } from '../ledger/end-item.ts'
+import type { ItemError } from '../item-error.ts'
+import { layerLog } from '../log.ts'
+import { tryToPinPace } from '../pace.ts'
+import { itemRun, maxDelaySeconds, triggerRuns } from '../trigger.ts'
+import { over, superseded, type ItemRun, type Over } from './item-run.ts'
+
+/** Gives an item back, because a service asked for patience: a run of its own takes it up again. */
+export async function putOff(
+  { services, workflow, item }: ItemRun,
+  seconds: number,
+  error: ItemError,
+): Promise<Over> {
+  const { batchId, itemId } = item
+  const nothing = { inputTokens: 0, outputTokens: 0, workMs: 0 }
+  const ended = await saveDurable(services.db, item, { status: 'queued', again: 'new_run', error }, nothing)
+  if (ended === undefined) return superseded
+  layerLog(workflow, 'execute').error('item will be tried again', { batchId, itemId, ...error })
+  if (ended.paceChanged) await tryToPinPace(services, workflow, batchId)
+  const delaySeconds = Math.min(seconds, maxDelaySeconds)
+  await triggerRuns(services, workflow, [
+    { ...itemRun(workflow, batchId, { id: itemId, attempt: ended.attempt }), delaySeconds },
+  ])
+  return over(`a service asked for patience: a new run comes in ${delaySeconds} seconds`)
+}

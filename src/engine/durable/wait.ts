@@ -1,0 +1,77 @@
+import { PermanentError, RetryLaterError } from '../../errors.ts'
+import type { CallRequest, Json, Usage } from '../../workflows/contract.ts'
+import { checkStorable } from '../do-work.ts'
+import { itemError } from '../item-error.ts'
+import { passOn, passOnAgain } from '../layers/pass-on.ts'
+import { beginWait, type WaitTime } from '../ledger/item-steps/begin-wait.ts'
+import { endWait, type WaitEnd } from '../ledger/item-steps/end-wait.ts'
+import { itemState } from '../ledger/item-state.ts'
+import { over, superseded, type Answer, type ItemRun } from './item-run.ts'
+import { putOff } from './put-off.ts'
+
+/** The item waits: until when, and for how many seconds from then on. */
+export type Waiting = { is: 'waiting'; until: string; seconds: number }
+
+type Wait = { kind: 'sleep' | 'event' | 'call'; time: WaitTime }
+
+/** Lets the item wait, and passes on the room that this makes. */
+export async function startWaiting(run: ItemRun, name: string, wait: Wait): Promise<Answer | Waiting> {
+  const { services, workflow, item } = run
+  const begun = await beginWait(services.db, { ...item, name }, { ...wait, pageSize: item.pageSize })
+  switch (begun.outcome) {
+    case 'done':
+      return { is: 'done', value: begun.result, workMs: 0 }
+    case 'cancelled':
+      return { is: 'cancelled' }
+    case 'superseded':
+      return superseded
+    case 'waiting': {
+      const { until, seconds, nextPage, batchStatus, repeated } = begun
+      if (!repeated) await passOn(services, workflow, item, { nextPage, batchStatus, made: null })
+      // Whoever began the wait may have died before it could pass anything on.
+      const state = repeated ? await itemState(services.db, item) : undefined
+      if (state !== undefined) await passOnAgain(services, workflow, item, state)
+      return { is: 'waiting', until, seconds }
+    }
+  }
+}
+
+/** Lets the item go on after a wait, unless its gate is closed. */
+export async function stopWaiting(run: ItemRun, name: string, end: WaitEnd): Promise<Answer> {
+  const { services, item } = run
+  const woken = await endWait(services.db, { ...item, name }, end, item)
+  switch (woken.outcome) {
+    case 'woken':
+      return { is: 'done', value: woken.result, workMs: 0 }
+    case 'cancelled':
+      return { is: 'cancelled' }
+    case 'closed':
+      return over(`batch is ${woken.batchStatus}`)
+    case 'superseded':
+      return superseded
+  }
+}
+
+/** Reads the answer to a call, and lets the item go on with it. */
+export async function takeAnswer(
+  run: ItemRun,
+  name: string,
+  request: CallRequest<Json>,
+  answer: Parameters<CallRequest<Json>['read']>[0],
+): Promise<Answer> {
+  let read: { value: Json; usage: Usage }
+  try {
+    read = await request.read(answer)
+    checkStorable(read.value)
+  } catch (error) {
+    const described = await itemError(error, name, run.item.itemId)
+    if (error instanceof RetryLaterError) {
+      const woken = await stopWaiting(run, name, { status: 'again', error: described })
+      return woken.is === 'done' ? await putOff(run, error.seconds, described) : woken
+    }
+    const woken = await stopWaiting(run, name, { status: 'failed', error: described })
+    if (woken.is !== 'done') return woken
+    return { is: 'failed', error: described, uncertain: !(error instanceof PermanentError), workMs: 0 }
+  }
+  return await stopWaiting(run, name, { status: 'answered', result: read.value, usage: read.usage })
+}

@@ -1,0 +1,130 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { z } from 'zod'
+import { queryRows, type Db } from '../../../db/client.ts'
+import { mayHaveActed, storedError, type StoredError } from './recorded.ts'
+
+/** A step of a durable item, at the item's attempt. */
+export type StepAt = { batchId: string; itemId: string; attempt: number; name: string }
+
+export type Lease = { token: string; seconds: number }
+
+export type Begun =
+  /** It is ours to do: the `tries`-th time in this round. */
+  | { outcome: 'begun'; round: number; tries: number }
+  | { outcome: 'done'; result: z.output<ReturnType<typeof z.json>>; workMs: number }
+  /** For good, in this attempt of the item. */
+  | { outcome: 'failed'; error: StoredError; uncertain: boolean }
+  /** Another delivery is at it for that long. */
+  | { outcome: 'busy'; retryAfterSeconds: number }
+  /** The item is at another attempt or has ended. */
+  | { outcome: 'superseded' }
+
+const row = z.object({
+  outcome: z.enum(['begun', 'done', 'failed', 'busy']),
+  round: z.int().nullable(),
+  tries: z.int().nullable(),
+  result: z.json(),
+  error: storedError.nullable(),
+  uncertain: z.boolean(),
+  workMs: z.int(),
+  leaseSeconds: z.coerce.number().nullable(),
+})
+
+const itemOf = ({ batchId, itemId, attempt }: StepAt) => sql`
+  item as (
+    select i.* from batch_items i
+    where i.batch_id = ${batchId}::uuid and i.item_id = ${itemId} and i.attempt = ${attempt} and i.status = 'running'
+    for no key update
+  )`
+
+/**
+ * Takes a step, unless it is done, has failed in this attempt, or is being worked on. One that failed in an earlier
+ * attempt, or was undone, begins a new round: whatever remembers its last one by its key must not answer for it.
+ */
+export const beginStep = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
+  begin(
+    db,
+    sql`
+    with ${itemOf(at)},
+    judged as (
+      select item.batch_id, item.item_id, t.result, t.error, t.uncertain, t.work_ms, t.lease_until, case
+          when t.status = 'done' then 'done'
+          when t.status = 'failed' and t.attempt = ${at.attempt} then 'failed'
+          when t.status = 'running' and t.lease_until > now() then 'busy'
+          else 'begun' end as outcome
+      from item left join item_steps t
+        on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${at.name}
+    ),
+    taken as (
+      insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, tries, token, lease_until)
+      select batch_id, item_id, ${at.name}, 'step', 'running', ${at.attempt}::int, 1, ${lease.token}::uuid,
+        now() + make_interval(secs => ${lease.seconds})
+      from judged where outcome = 'begun'
+      on conflict (batch_id, item_id, name) do update set
+        status = 'running', attempt = excluded.attempt, token = excluded.token, lease_until = excluded.lease_until,
+        round = t.round + ${newRound}::int,
+        tries = case when ${newRound} or t.attempt <> excluded.attempt then 1 else t.tries + 1 end,
+        uncertain = not ${newRound} and ${mayHaveActed},
+        result = null, error = case when ${newRound} then null else t.error end, started_at = now(), ended_at = null,
+        undone_at = null
+      where t.status in ('failed', 'undone') or (t.status = 'running' and (t.lease_until > now()) is not true)
+      returning t.round, t.tries
+    ),
+    ${keepAlive(lease)}
+    select case when j.outcome = 'begun' and t.round is null then 'busy' else j.outcome end as outcome, t.round, t.tries,
+      j.result, j.error, coalesce(j.uncertain, false) as uncertain, coalesce(j.work_ms, 0) as "workMs",
+      extract(epoch from j.lease_until - now()) as "leaseSeconds"
+    from judged j left join taken t on true`,
+  )
+
+/** What is known not to have been done, or was undone, is done under another key the next time. */
+const newRound = sql`(t.status = 'undone' or (t.status = 'failed' and not t.uncertain))`
+
+/** CTE: nobody may take the item for one whose worker is dead while a step of it is worked on. */
+const keepAlive = ({ seconds }: Lease) => sql`
+  kept as (
+    update batch_items i set lease_until = greatest(i.lease_until, now() + make_interval(secs => ${seconds}))
+    from judged j where j.outcome = 'begun' and i.batch_id = j.batch_id and i.item_id = j.item_id
+  )`
+
+/**
+ * Takes the undoing of a step that is done, or may have been. `done`: it is undone, or there is nothing to undo.
+ */
+export const beginUndo = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
+  begin(
+    db,
+    sql`
+    with ${itemOf(at)},
+    judged as (
+      select item.batch_id, item.item_id, t.lease_until, case
+          when t.status in ('running', 'undoing') and t.lease_until > now() then 'busy'
+          when t.status in ('done', 'undoing') or (t.status in ('running', 'failed') and ${mayHaveActed}) then 'begun'
+          else 'done' end as outcome
+      from item left join item_steps t
+        on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${at.name}
+    ),
+    taken as (
+      update item_steps t set
+        status = 'undoing', tries = case when t.status = 'undoing' then t.tries + 1 else 1 end,
+        uncertain = ${mayHaveActed}, token = ${lease.token}::uuid,
+        lease_until = now() + make_interval(secs => ${lease.seconds})
+      from judged j where j.outcome = 'begun' and t.batch_id = j.batch_id and t.item_id = j.item_id
+        and t.name = ${at.name} and (t.lease_until > now()) is not true
+      returning t.round, t.tries
+    ),
+    ${keepAlive(lease)}
+    select case when j.outcome = 'begun' and t.round is null then 'busy' else j.outcome end as outcome, t.round, t.tries,
+      null::jsonb as result, null::jsonb as error, false as uncertain, 0 as "workMs",
+      extract(epoch from j.lease_until - now()) as "leaseSeconds"
+    from judged j left join taken t on true`,
+  )
+
+async function begin(db: Db, statement: SQL): Promise<Begun> {
+  const [found] = await queryRows(db, statement, row)
+  if (found === undefined) return { outcome: 'superseded' }
+  const { outcome, round, tries, result, error, uncertain, workMs, leaseSeconds } = found
+  if (outcome === 'begun' && round !== null && tries !== null) return { outcome, round, tries }
+  if (outcome === 'done') return { outcome, result, workMs }
+  if (outcome === 'failed' && error !== null) return { outcome, error, uncertain }
+  return { outcome: 'busy', retryAfterSeconds: Math.max(1, Math.ceil(leaseSeconds ?? 0)) }
+}

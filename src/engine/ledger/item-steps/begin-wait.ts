@@ -1,0 +1,101 @@
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { queryRows, type Db } from '../../../db/client.ts'
+import { settle, untried, type NextPage } from '../settle.ts'
+import type { StepAt } from './begin-step.ts'
+
+/** How long to wait, in seconds, or until when, ISO 8601. */
+export type WaitTime = { seconds: number } | { until: string }
+
+export type WaitBegun =
+  /**
+   * It ends at `until`, ISO 8601, in so many seconds. The page that this made room for must be triggered. `repeated`: it had
+   * begun before.
+   */
+  | {
+      outcome: 'waiting'
+      until: string
+      seconds: number
+      nextPage: NextPage | null
+      batchStatus: string
+      repeated: boolean
+    }
+  /** The time is over, or the event was given. */
+  | { outcome: 'done'; result: z.output<ReturnType<typeof z.json>> }
+  /** Its batch was cancelled: nothing is waited for any more. */
+  | { outcome: 'cancelled' }
+  /** The item is at another attempt or has ended. */
+  | { outcome: 'superseded' }
+
+const row = z.object({
+  batchStatus: z.string(),
+  status: z.string().nullable(),
+  until: z.string().nullable(),
+  seconds: z.coerce.number().nullable(),
+  result: z.json(),
+  moved: z.boolean(),
+  settledStatus: z.string().nullable(),
+  nextPage: z.int().nullable(),
+  batchAttempt: z.int(),
+})
+
+/**
+ * Lets an item wait, which makes room for another one. A sleep, or a wait for an event, that began in an earlier attempt
+ * goes on with what is left of it; a call is made again.
+ */
+export async function beginWait(
+  db: Db,
+  { batchId, itemId, attempt, name }: StepAt,
+  wait: { kind: 'sleep' | 'event' | 'call'; time: WaitTime; pageSize: number },
+): Promise<WaitBegun> {
+  const { kind, time, pageSize } = wait
+  const until =
+    'until' in time ? sql`${time.until}::timestamptz` : sql`now() + make_interval(secs => ${time.seconds})`
+  const statement = sql`
+    with batch as (select * from batches where id = ${batchId}::uuid for no key update),
+    item as (
+      select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
+      where i.attempt = ${attempt} and i.status in ('running', 'waiting') for no key update of i
+    ),
+    begun as (
+      insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, until, ended_at)
+      select item.batch_id, item.item_id, ${name}, ${kind},
+        case when ${until} <= now() then 'done' else 'waiting' end, ${attempt}::int, ${until},
+        case when ${until} <= now() then now() end
+      from item join batch on batch.status <> 'cancelled'
+      on conflict (batch_id, item_id, name) do update set
+        attempt = excluded.attempt,
+        until = case when ${kind} = 'call' then excluded.until else coalesce(t.until, excluded.until) end,
+        status = case when t.status in ('done', 'given') then 'done'
+          when ${kind} <> 'call' and coalesce(t.until, excluded.until) <= now() then 'done' else 'waiting' end,
+        ended_at = case when t.status = 'waiting' and (${kind} = 'call' or coalesce(t.until, excluded.until) > now())
+          then null else coalesce(t.ended_at, now()) end
+      returning t.*
+    ),
+    moved as (
+      update batch_items i set
+        status = 'waiting', waiting_for = ${name}, waiting_until = begun.until, lease_until = null
+      from begun join item on true
+      where begun.status = 'waiting' and item.status = 'running' and i.batch_id = item.batch_id
+        and i.item_id = item.item_id
+      returning i.status, item.status as was, null::text as failed_before
+    ),
+    ${settle(pageSize, untried)}
+    select batch.status as "batchStatus", begun.status, begun.until::text as until, begun.result,
+      extract(epoch from begun.until - now()) as seconds, exists (select 1 from moved) as moved,
+      s.status as "settledStatus", (select number from next_page) as "nextPage", batch.attempt as "batchAttempt"
+    from item join batch on true left join begun on true left join settled s on true`
+  const [found] = await queryRows(db, statement, row)
+  if (found === undefined) return { outcome: 'superseded' }
+  const { status, seconds, result, nextPage, batchAttempt } = found
+  if (status === null || found.until === null) return { outcome: 'cancelled' }
+  if (status !== 'waiting') return { outcome: 'done', result }
+  return {
+    outcome: 'waiting',
+    until: new Date(found.until).toISOString(),
+    seconds: Math.max(1, Math.ceil(seconds ?? 0)),
+    batchStatus: found.settledStatus ?? found.batchStatus,
+    repeated: !found.moved,
+    nextPage: nextPage === null ? null : { page: nextPage, attempt: batchAttempt },
+  }
+}

@@ -1,0 +1,87 @@
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { queryRows, type Db } from '../../../db/client.ts'
+import type { Json, Usage } from '../../../workflows/contract.ts'
+import { killed } from '../bounds.ts'
+import { settle, untried } from '../settle.ts'
+import type { StepAt } from './begin-step.ts'
+import type { StoredError } from './recorded.ts'
+
+/** What the wait came to. */
+export type WaitEnd =
+  /** The time is over, or the event was given: then its data is in the ledger. */
+  | { status: 'over' }
+  /** The call was answered. */
+  | { status: 'answered'; result: Json; usage: Usage }
+  | { status: 'failed'; error: StoredError }
+  /** The call is to be made once more. */
+  | { status: 'again'; error: StoredError }
+
+export type Woken =
+  | { outcome: 'woken'; result: z.output<ReturnType<typeof z.json>> }
+  /** Its batch takes no more work: the item is queued again, with what it has waited for. */
+  | { outcome: 'closed'; batchStatus: string }
+  | { outcome: 'cancelled' }
+  /** The item is at another attempt or has ended. */
+  | { outcome: 'superseded' }
+
+const row = z.object({
+  batchStatus: z.string(),
+  open: z.boolean(),
+  itemStatus: z.string(),
+  stepStatus: z.string().nullable(),
+  result: z.json(),
+})
+
+/** Ends a wait: the item goes on, unless its gate is closed. */
+export async function endWait(
+  db: Db,
+  { batchId, itemId, attempt, name }: StepAt,
+  end: WaitEnd,
+  { pageSize }: { pageSize: number },
+): Promise<Woken> {
+  const answer = 'result' in end ? JSON.stringify(end.result) : null
+  const error = 'error' in end ? JSON.stringify(end.error) : null
+  const usage = end.status === 'answered' ? end.usage : { inputTokens: 0, outputTokens: 0 }
+  const statement = sql`
+    with batch as (select * from batches where id = ${batchId}::uuid for no key update),
+    item as (
+      select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
+      where i.attempt = ${attempt} and i.status in ('running', 'waiting') for no key update of i
+    ),
+    gate as (
+      select batch.status = 'cancelled'
+        or (batch.status in ('running', 'completed') and not ${killed(sql.raw('batch'))}) as open
+      from batch
+    ),
+    step as (
+      update item_steps t set
+        status = ${end.status === 'failed' ? 'failed' : end.status === 'again' ? 'waiting' : 'done'},
+        result = coalesce(${answer}::jsonb, t.result), error = ${error}::jsonb, ended_at = now()
+      from item where t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${name}
+        and t.status in ('waiting', 'given')
+      returning t.*
+    ),
+    moved as (
+      update batch_items i set
+        status = case when gate.open then 'running' else 'queued' end, waiting_for = null, waiting_until = null,
+        queued_at = case when gate.open then i.queued_at else now() end,
+        lease_until = case when gate.open then now() + interval '60 seconds' end,
+        input_tokens = i.input_tokens + ${usage.inputTokens}, output_tokens = i.output_tokens + ${usage.outputTokens}
+      from item join gate on true
+      where item.status = 'waiting' and i.batch_id = item.batch_id and i.item_id = item.item_id
+      returning i.status, item.status as was, null::text as failed_before
+    ),
+    ${settle(pageSize, { ...untried, ...usage })}
+    select batch.status as "batchStatus", gate.open, item.status as "itemStatus", coalesce(step.status, t.status)
+      as "stepStatus", coalesce(step.result, t.result) as result
+    from item join batch on true join gate on true left join step on true
+    left join item_steps t on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${name}
+    left join settled on true`
+  const [found] = await queryRows(db, statement, row)
+  if (found === undefined) return { outcome: 'superseded' }
+  const { open, itemStatus, batchStatus, result } = found
+  if (batchStatus === 'cancelled') return { outcome: 'cancelled' }
+  if (!open && itemStatus === 'waiting') return { outcome: 'closed', batchStatus }
+  return { outcome: 'woken', result }
+}

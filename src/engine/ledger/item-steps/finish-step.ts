@@ -1,0 +1,79 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { z } from 'zod'
+import { queryRows, type Db } from '../../../db/client.ts'
+import type { Json } from '../../../workflows/contract.ts'
+import type { Spent } from '../end-item.ts'
+import { tryUsd } from '../settle.ts'
+import type { StepAt } from './begin-step.ts'
+import type { StoredError } from './recorded.ts'
+
+/** What became of a try of a step, or of its undoing. */
+export type StepEnd =
+  | { status: 'done'; result: Json }
+  | { status: 'failed'; error: StoredError; uncertain: boolean }
+  /** Given back, to be tried again. `counts`: it may have done something, and was one of its tries. */
+  | { status: 'again'; error: StoredError; counts: boolean }
+  | { status: 'undone' }
+  /** Its undoing failed for good: it is as done as before. */
+  | { status: 'not_undone'; error: StoredError }
+
+/** False: the claim was lost, or it was finished before. What the try took is booked once. */
+export async function finishStep(
+  db: Db,
+  { batchId, itemId, name, token }: StepAt & { token: string },
+  end: StepEnd,
+  spent: Spent,
+): Promise<boolean> {
+  const key = sql`t.batch_id = ${batchId}::uuid and t.item_id = ${itemId} and t.name = ${name}`
+  const { workMs } = spent
+  const statement = sql`
+    with ${book(batchId, itemId, sql`${key} and (t.token is distinct from ${token}::uuid or t.lease_until is not null)`, spent)},
+    finished as (
+      update item_steps t set ${change(end)}, lease_until = null, work_ms = t.work_ms + ${workMs}::int
+      where ${key} and t.token = ${token}::uuid and t.status in ('running', 'undoing') and t.lease_until is not null
+      returning t.name
+    )
+    select name from finished`
+  return (await queryRows(db, statement, z.object({ name: z.string() }))).length > 0
+}
+
+function change(end: StepEnd): SQL {
+  const error = 'error' in end ? sql`${JSON.stringify(end.error)}::jsonb` : sql`null::jsonb`
+  switch (end.status) {
+    case 'done':
+      return sql`status = 'done', result = ${JSON.stringify(end.result)}::jsonb, error = null, uncertain = false,
+        ended_at = now()`
+    case 'failed':
+      return sql`status = 'failed', error = ${error}, uncertain = ${end.uncertain}, ended_at = now()`
+    case 'again':
+      return sql`error = ${error}, tries = t.tries - ${Number(!end.counts)}::int,
+        uncertain = t.uncertain or ${end.counts}::boolean`
+    case 'undone':
+      return sql`status = 'undone', error = null, uncertain = false, undone_at = now()`
+    case 'not_undone':
+      return sql`status = case when t.result is null and t.uncertain then 'failed' else 'done' end, error = ${error}`
+  }
+}
+
+/** CTEs that add up the tokens of a try, if it is `unbooked`; without any, the batch is not touched, nor locked. */
+function book(batchId: string, itemId: string, unbooked: SQL, { inputTokens, outputTokens }: Spent): SQL {
+  if (inputTokens + outputTokens === 0) return sql`booked as (select 1)`
+  return sql`
+    batch as (
+      select * from batches where id = ${batchId}::uuid and exists (select 1 from item_steps t where ${unbooked})
+      for no key update
+    ),
+    booked as (
+      update batches b set input_tokens = b.input_tokens + ${inputTokens}::bigint,
+        output_tokens = b.output_tokens + ${outputTokens}::bigint,
+        item_tokens = greatest(b.item_tokens, ${inputTokens}::int + ${outputTokens}::int),
+        item_usd = greatest(b.item_usd, ${tryUsd({ inputTokens, outputTokens })})
+      from batch where b.id = batch.id
+      returning b.id
+    ),
+    added as (
+      update batch_items i set input_tokens = i.input_tokens + ${inputTokens},
+        output_tokens = i.output_tokens + ${outputTokens}
+      from booked where i.batch_id = booked.id and i.item_id = ${itemId}
+    )`
+}

@@ -1,0 +1,39 @@
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { queryRows, type Db } from '../../../db/client.ts'
+import type { Json } from '../../../workflows/contract.ts'
+
+/** `waiting`: the item waits for it just now. */
+const row = z.object({ batchId: z.uuid(), attempt: z.int(), waiting: z.boolean(), given: z.boolean() })
+
+/** Who is to be told of an event. `given`: this one counts; false: there was one before it. */
+export type Given = z.output<typeof row>
+
+/**
+ * Gives an event to the unfinished items of a workflow with this id, one in every scope at most, whether they wait for
+ * it already or not. The first event counts.
+ */
+export async function giveEvent(
+  db: Db,
+  to: { workflow: string; itemId: string; event: string },
+  data: Json,
+): Promise<Given[]> {
+  const statement = sql`
+    with item as (
+      select i.* from batch_items i
+      where i.workflow = ${to.workflow} and i.item_id = ${to.itemId}
+        and i.status in ('queued', 'running', 'waiting') and i.handler is not null
+      for no key update
+    ),
+    given as (
+      insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, result)
+      select batch_id, item_id, ${to.event}, 'event', 'given', attempt, ${JSON.stringify({ data })}::jsonb from item
+      on conflict (batch_id, item_id, name) do update set status = 'given', result = excluded.result
+        where t.status = 'waiting' and t.kind = 'event'
+      returning t.batch_id
+    )
+    select batch_id as "batchId", attempt, waiting_for is not distinct from ${to.event} as waiting, exists (
+        select 1 from given where given.batch_id = item.batch_id) as given
+    from item`
+  return await queryRows(db, statement, row)
+}

@@ -1,0 +1,29 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { z } from 'zod'
+import { stepStatuses } from '../../../db/schema.ts'
+
+/** An error as it is stored with an item or a step. */
+export const storedError = z.object({ name: z.string(), message: z.string(), step: z.string() })
+export type StoredError = z.output<typeof storedError>
+
+export const recordedStep = z.object({
+  name: z.string(),
+  status: z.enum(stepStatuses),
+  result: z.json(),
+  error: storedError.nullable(),
+  /** It may have done something though it did not say so. */
+  uncertain: z.boolean(),
+  /** Milliseconds of work. */
+  workMs: z.int(),
+})
+/** A step as the ledger has it. */
+export type RecordedStep = z.output<typeof recordedStep>
+
+/** Of a step `t` that is not done: a try was not certain of having done nothing, or its worker died. */
+export const mayHaveActed = sql`(t.uncertain or (t.status = 'running' and t.lease_until is not null))`
+
+/** The steps of the item `i` in the order in which they were begun, as JSON. */
+export const recordedSteps = (i: SQL): SQL => sql`coalesce((
+  select jsonb_agg(jsonb_build_object('name', t.name, 'status', t.status, 'result', t.result, 'error', t.error,
+    'uncertain', ${mayHaveActed}, 'workMs', t.work_ms) order by t.position)
+  from item_steps t where t.batch_id = ${i}.batch_id and t.item_id = ${i}.item_id), '[]')`

@@ -1,0 +1,42 @@
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { queryRows, type Db } from '../../../db/client.ts'
+import type { ItemError } from '../../item-error.ts'
+import { settle, untried } from '../settle.ts'
+
+/** An item of which so many runs have died is left to an operator, with what it has done. */
+const mostClaims = 20
+
+/**
+ * Gives a durable item whose run has died a new attempt, in which what it has done is undone.
+ *
+ * @returns that attempt. Undefined: it has done nothing, has ended, is at another attempt, or its runs die all the time.
+ */
+export async function startUndoing(
+  db: Db,
+  item: { batchId: string; itemId: string; attempt: number; pageSize: number },
+  { fingerprint, ...error }: ItemError,
+): Promise<number | undefined> {
+  const { batchId, itemId, attempt, pageSize } = item
+  const statement = sql`
+    with batch as (select * from batches where id = ${batchId}::uuid for no key update),
+    item as (
+      select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
+      where i.attempt = ${attempt} and i.status in ('queued', 'running', 'waiting') and i.claims < ${mostClaims} and exists (
+        select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id)
+      for no key update of i
+    ),
+    moved as (
+      update batch_items i set
+        status = 'queued', attempt = i.attempt + 1, undoing = coalesce(i.undoing, 'failed'),
+        error = case when i.undoing is null then ${JSON.stringify(error)}::jsonb else i.error end,
+        fingerprint = ${fingerprint}, token = null, lease_until = null, waiting_for = null, waiting_until = null,
+        queued_at = now()
+      from item where i.batch_id = item.batch_id and i.item_id = item.item_id
+      returning i.status, i.attempt, item.status as was, item.fingerprint as failed_before
+    ),
+    ${settle(pageSize, untried)}
+    select moved.attempt from moved left join settled on true`
+  const [found] = await queryRows(db, statement, z.object({ attempt: z.int() }))
+  return found?.attempt
+}

@@ -1,0 +1,120 @@
+import type ms from 'ms'
+import type { z } from 'zod'
+import type { Db } from '../db/client.ts'
+import type { Json } from '../db/json.ts'
+import type { Ai, Skip, Usage } from './ports.ts'
+
+/** What a durable workflow's author writes and is given: a handler that may last for weeks, made of named steps. */
+
+/** For example `30 days`, `60 seconds`. */
+export type Duration = ms.StringValue
+
+/** What a step has done once is not done again, whatever becomes of the run, the Worker or the network. */
+export type StepServices = {
+  db: Db
+  ai: Ai
+  /** The same for every try of the step, and for no other step: gives a service the means to act once. */
+  key: string
+  /** Aborts when the step's `timeout` is over; pass it on to what takes long. */
+  signal: AbortSignal
+}
+
+export type StepOptions = {
+  /** Further tries after the first; at most layer 3's `retries`, which is also the default. */
+  retries?: number
+  /** Wait before the second try, twice as long before each further one. Default: layer 3's `retryDelay`. */
+  backoff?: Duration
+  /** Bound on one try. Default: the workflow's `timeout`. */
+  timeout?: Duration
+}
+
+/**
+ * The work of one step. What it returns is stored, so it is JSON.
+ *
+ * @throws PermanentError when no further try can help; RetryLaterError when somebody asks to come back later, which
+ * does not count as a try; any other error is worth another try.
+ */
+export type StepWork<T extends Json | void> = (services: StepServices) => Promise<T>
+
+/** What became of one of several steps. */
+export type StepOutcome<T> =
+  { ok: true; value: T } | { ok: false; error: { name: string; message: string; step: string } }
+
+/** A request that QStash makes, and what is read from its answer. */
+export type CallRequest<T extends Json> = {
+  url: string
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  headers: Record<string, string>
+  body: string
+  /**
+   * Reads the last answer, which may be one of those that QStash takes for a failure.
+   *
+   * @throws PermanentError when it can never be what is wanted; RetryLaterError when it asks to come back later.
+   */
+  read(answer: {
+    status: number
+    headers: Record<string, string[]>
+    body: string
+  }): Promise<{ value: T; usage: Usage }>
+}
+
+export type ItemTools = {
+  /**
+   * Does something once and gives its result, now and whenever the handler runs again. A step that fails for good ends
+   * the item, after whatever `compensate` names has been undone: nothing of the handler runs after it.
+   */
+  step<T extends Json | void>(name: string, work: StepWork<T>, options?: StepOptions): Promise<T>
+  /** Does several steps at once; one that fails for good leaves the others alone. Their names are the keys. */
+  parallel<Steps extends Record<string, StepWork<Json | void>>>(
+    steps: Steps,
+    options?: StepOptions,
+  ): Promise<{ [Name in keyof Steps]: StepOutcome<Awaited<ReturnType<Steps[Name]>>> }>
+  sleep(name: string, duration: Duration): Promise<void>
+  /** @param time ISO 8601; a time that is past is no sleep. */
+  sleepUntil(name: string, time: string): Promise<void>
+  /**
+   * Waits until somebody gives the item the event of this name, which may have happened before.
+   *
+   * @returns its data, parsed; null when the time is over.
+   */
+  waitForEvent<T extends Json>(
+    name: string,
+    wait: { data: z.ZodType<T>; timeout: Duration },
+  ): Promise<T | null>
+  /** Lets QStash make a request that may take long; the item waits meanwhile. */
+  call<T extends Json>(
+    name: string,
+    request: (services: { ai: CallAi }) => Promise<CallRequest<T>>,
+    options?: StepOptions,
+  ): Promise<T>
+  /** Gives an event to an item of a workflow that waits for it, or will. False: no batch has such an item unfinished. */
+  notify(name: string, to: { workflow: string; itemId: string; event: string }, data: Json): Promise<boolean>
+  /**
+   * Says, before a step begins, how to undo it. When the item fails for good or its batch is cancelled, what was done is
+   * undone, last step first. `result` is null when it is not known whether the step has done anything.
+   */
+  compensate<T extends Json>(
+    step: string,
+    undo: (services: StepServices, result: T | null) => Promise<void>,
+    options?: StepOptions,
+  ): void
+}
+
+/** A model that is asked by QStash. */
+export type CallAi = {
+  /** The request for an object of the given shape, to be given to `call`. */
+  object<Schema extends z.ZodType<Json>>(request: {
+    schema: Schema
+    instructions: string
+    prompt: string
+    maxOutputTokens?: number
+  }): Promise<CallRequest<z.output<Schema>>>
+}
+
+/** Handles one item from its beginning to its end. Runs again from its start after each step, so it is only steps. */
+export type Handler<P, Data extends Json> = {
+  handle(item: { id: string; params: P }, tools: ItemTools): Promise<Data | Skip>
+}['handle']
+
+/** Handlers by version. The highest one takes new items; an item keeps the version that it began with. */
+export type Handlers<P, Data extends Json> = { [version: number]: Handler<P, Data> }
