@@ -26,5 +26,7 @@ ALTER TABLE "batches" ADD COLUMN "waiting" integer DEFAULT 0 NOT NULL;--> statem
 ALTER TABLE "batch_items" ADD COLUMN "handler" integer;--> statement-breakpoint
 ALTER TABLE "batch_items" ADD COLUMN "waiting_for" text;--> statement-breakpoint
 ALTER TABLE "batch_items" ADD COLUMN "waiting_until" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "batch_items" ADD COLUMN "acted" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "batch_items" ADD COLUMN "undoing" text;--> statement-breakpoint
-ALTER TABLE "item_steps" ADD CONSTRAINT "item_steps_batch_id_item_id_batch_items_batch_id_item_id_fk" FOREIGN KEY ("batch_id","item_id") REFERENCES "public"."batch_items"("batch_id","item_id") ON DELETE cascade ON UPDATE no action;
+ALTER TABLE "item_steps" ADD CONSTRAINT "item_steps_batch_id_item_id_batch_items_batch_id_item_id_fk" FOREIGN KEY ("batch_id","item_id") REFERENCES "public"."batch_items"("batch_id","item_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "batch_items_acted" ON "batch_items" USING btree ("workflow","scope","item_id") WHERE acted;

@@ -77,6 +77,8 @@ export const batchItems = pgTable(
     /** Name of the step that a waiting item waits in, and when the wait ends at the latest. */
     waitingFor: text('waiting_for'),
     waitingUntil: at('waiting_until'),
+    /** It ended without success though steps of it have done something: a later batch does not begin it anew. */
+    acted: boolean('acted').notNull().default(false),
     /** What its steps have done is being undone, and then it ends so. */
     undoing: text('undoing', { enum: ['failed', 'cancelled'] }),
     /** When it was last given to QStash. */
@@ -91,6 +93,9 @@ export const batchItems = pgTable(
     uniqueIndex('batch_items_one_unfinished')
       .on(t.workflow, t.scope, t.itemId)
       .where(sql`status in ('queued', 'running', 'waiting')`),
+    index('batch_items_acted')
+      .on(t.workflow, t.scope, t.itemId)
+      .where(sql`acted`),
     index('batch_items_status').on(t.batchId, t.status, t.itemId),
     index('batch_items_queued')
       .on(t.batchId, t.page)

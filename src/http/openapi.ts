@@ -21,6 +21,7 @@ const tags = [
   { name: 'plans', description: 'What a batch would do, counted and priced' },
   { name: 'samples', description: 'A few items, really worked on, with nothing published' },
   { name: 'batches', description: 'One pass of a workflow over its population' },
+  { name: 'items', description: 'One item: starting it, and what its steps have come to' },
   { name: 'failures', description: 'What failed, by error, and trying it again' },
   { name: 'kill switches', description: 'Nothing starts while one is on' },
   { name: 'changes', description: 'The log of who changed what' },

@@ -20,6 +20,10 @@ export type DeliveryOptions = {
   fate?: (delivery: PendingDelivery) => Fate | Promise<Fate>
   /** Ends before everything is delivered. */
   until?: () => boolean
+  /** The Worker dies when this resolves: whoever waits for its answer gets none. */
+  death?: () => Promise<void>
+  /** Ends when nothing is due for longer than that, instead of moving the clock on. */
+  longestSkipMs?: number
 }
 
 export type Delivered = { path: string; status: number; answer: string }
@@ -47,13 +51,15 @@ async function takeLane(worker: Fetch, options: DeliveryOptions, done: Delivered
     const response = await qstash('/local/deliveries/next?waitMs=20')
     if (response.status === 204) {
       const dueIn = response.headers.get('local-next-due-ms')
-      if (dueIn === null) return
+      if (dueIn === null || Number(dueIn) > (options.longestSkipMs ?? Infinity)) return
       if (Number(dueIn) > 0) await qstash('/local/clock/advance', { ms: Number(dueIn) })
       continue
     }
     const delivery = deliverySchema.parse(await response.json())
     const fate = (await options.fate?.(delivery)) ?? 'normal'
-    const answer = fate === 'lost' ? null : await deliver(worker, delivery, done)
+    const die = options.death?.().then(() => null)
+    const delivering = fate === 'lost' ? null : deliver(worker, delivery, done)
+    const answer = await Promise.race([delivering, ...(die === undefined ? [] : [die])])
     if (fate === 'twice') await deliver(worker, delivery, done)
     const lost = answer === null || fate === 'unanswered'
     await qstash(`/local/deliveries/${delivery.id}`, lost ? { error: 'connection reset' } : answer)

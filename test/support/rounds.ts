@@ -26,6 +26,7 @@ export const batchSchema = z.object({
     recorded: count,
     queued: count,
     running: count,
+    waiting: count,
     succeeded: count,
     skipped: count,
     failed: count,

@@ -33,9 +33,20 @@ export const freshResult = ({ workflow, scope }: Selection): SQL => sql`
 export const heldItem = ({ workflow, scope }: Selection): SQL => sql`
   h.workflow = ${workflow.name} and h.scope = ${scope} and h.item_id = p.id::text and h.status in ${unfinished}`
 
-/** The row `p` has no fresh result and no batch holds it unfinished. */
+/**
+ * An item of the row `p` has failed after it had acted, and to begin it anew could mean a second mail or charge: only
+ * force does that. Trying it again in its batch goes on from where it failed.
+ */
+export const hasActed = ({ workflow, scope, force }: Selection): SQL =>
+  workflow.replaySafe || force
+    ? sql`false`
+    : sql`exists (
+        select 1 from batch_items a
+        where a.workflow = ${workflow.name} and a.scope = ${scope} and a.item_id = p.id::text and a.acted)`
+
+/** The row `p` has no fresh result, no batch holds it unfinished, and it has not failed after it had acted. */
 export function needsWork(selection: Selection): SQL {
-  const notHeld = sql`not exists (select 1 from batch_items h where ${heldItem(selection)})`
+  const notHeld = sql`not exists (select 1 from batch_items h where ${heldItem(selection)}) and not ${hasActed(selection)}`
   if (selection.force) return notHeld
   return sql`not exists (select 1 from results r where ${freshResult(selection)}) and ${notHeld}`
 }

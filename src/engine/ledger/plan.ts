@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { queryOne, type Db } from '../../db/client.ts'
 import type { Assumptions } from '../../db/schema.ts'
-import { freshResult, heldItem, needsWork, population, type Selection } from './needs-work.ts'
+import { freshResult, hasActed, heldItem, needsWork, population, type Selection } from './needs-work.ts'
 
 const sampleSize = 5
 
@@ -23,7 +23,8 @@ export type Plan = z.output<typeof planRow>
 /**
  * Counts what a batch would do and stores it; the same key gives the stored plan again.
  *
- * `toProcess` is what needs work and no earlier batch holds, at most `limit`. `alreadyProcessed` counts rows with a
+ * `toProcess` is what needs work and no earlier batch holds, at most `limit`; `held` also counts what has failed after it
+ * had acted. `alreadyProcessed` counts rows with a
  * fresh result, also under `force`, which works on them all the same. `hash` is the same for the same options over the
  * same items, whatever their versions.
  */
@@ -35,14 +36,15 @@ export async function makePlan(
 ): Promise<Plan> {
   const { workflow, params, force, limit } = selection
   const wanted = force ? sql`true` : sql`r.item_id is null`
+  const free = sql`(h.item_id is null and not ${hasActed(selection)})`
   const statement = sql`
     with counts as (
       select
         count(*)::int as eligible,
         count(r.item_id)::int as processed,
-        (count(*) filter (where ${wanted} and h.item_id is not null))::int as held,
-        (count(*) filter (where ${wanted} and h.item_id is null))::int as needing,
-        bit_xor(hashtextextended(p.id::text, 0)) filter (where ${wanted} and h.item_id is null) as members
+        (count(*) filter (where ${wanted} and not ${free}))::int as held,
+        (count(*) filter (where ${wanted} and ${free}))::int as needing,
+        bit_xor(hashtextextended(p.id::text, 0)) filter (where ${wanted} and ${free}) as members
       from ${population(db, selection)}
       left join results r on ${freshResult(selection)}
       left join batch_items h on ${heldItem(selection)}

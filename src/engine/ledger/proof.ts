@@ -16,6 +16,7 @@ const evidence = z.object({
     exhausted: z.boolean(),
     recorded: count,
     running: count,
+    waiting: count,
     succeeded: count,
     skipped: count,
     failed: count,
@@ -121,7 +122,7 @@ const tallies = (batchId: string) => sql`
 
 const batchJson = sql`jsonb_build_object(
   'id', b.id, 'workflow', b.workflow, 'status', b.status, 'exhausted', b.exhausted, 'recorded', b.recorded,
-  'running', b.running, 'succeeded', b.succeeded, 'skipped', b.skipped, 'failed', b.failed,
+  'running', b.running, 'waiting', b.waiting, 'succeeded', b.succeeded, 'skipped', b.skipped, 'failed', b.failed,
   'cancelled', b.cancelled, 'retrying', b.retrying, 'duplicates', b.duplicates, 'inputTokens', b.input_tokens,
   'outputTokens', b.output_tokens, 'inputUsdPerMillion', b.input_usd_per_million,
   'outputUsdPerMillion', b.output_usd_per_million, 'itemTokens', b.item_tokens, 'itemUsd', b.item_usd,

@@ -1,11 +1,28 @@
 import { and, asc, eq, gt } from 'drizzle-orm'
 import type { Db } from '../../db/client.ts'
-import { batchItems, type itemStatuses } from '../../db/schema.ts'
+import { batchItems, itemSteps, type itemStatuses } from '../../db/schema.ts'
 import { withoutSort } from './without-sort.ts'
 
 type ItemStatus = (typeof itemStatuses)[number]
 
 export type Item = typeof batchItems.$inferSelect
+export type ItemWithSteps = { item: Item; steps: (typeof itemSteps.$inferSelect)[] }
+
+/** One item with its steps, in the order in which they were begun. */
+export async function readItem(db: Db, batchId: string, itemId: string): Promise<ItemWithSteps | undefined> {
+  const [[item], steps] = await db.batch([
+    db
+      .select()
+      .from(batchItems)
+      .where(and(eq(batchItems.batchId, batchId), eq(batchItems.itemId, itemId))),
+    db
+      .select()
+      .from(itemSteps)
+      .where(and(eq(itemSteps.batchId, batchId), eq(itemSteps.itemId, itemId)))
+      .orderBy(asc(itemSteps.position)),
+  ])
+  return item === undefined ? undefined : { item, steps }
+}
 
 /** Query of a batch's items by id, from after the id `cursor`. */
 export const listItems = (

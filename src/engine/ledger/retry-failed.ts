@@ -173,7 +173,8 @@ const log = (asked: Asked, by: By): SQL =>
     sql`batch join counts c on batch.outcome = 'retried' and batch.earlier is null`,
   )
 
-function matching(filter: RetryFilter): SQL {
+/** Condition on `batch_items i`. */
+export function matching(filter: RetryFilter): SQL {
   if ('all' in filter) return sql`true`
   if ('fingerprint' in filter) return sql`i.fingerprint = ${filter.fingerprint}`
   return sql`i.item_id in (select jsonb_array_elements_text(${JSON.stringify(filter.itemIds)}::jsonb))`

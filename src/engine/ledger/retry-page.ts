@@ -46,7 +46,7 @@ export async function recordRetryPage(
         retry = false, status = case when m.held then i.status else 'queued' end,
         attempt = i.attempt + (not m.held)::int, page = case when m.held then i.page else ${page}::int end,
         error = case when m.held then i.error end, fingerprint = case when m.held then i.fingerprint end,
-        ended_at = case when m.held then i.ended_at end,
+        ended_at = case when m.held then i.ended_at end, acted = m.held and i.acted,
         handler = case when exists (
             select 1 from item_steps t
             where t.batch_id = i.batch_id and t.item_id = i.item_id and t.status in ('done', 'waiting', 'running'))

@@ -1,6 +1,6 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Workflow } from '../../workflows/contract.ts'
-import { notFound } from '../../errors.ts'
+import { conflict, notFound } from '../../errors.ts'
 import { unfit } from '../respond.ts'
 import type { AdminEnv } from '../auth.ts'
 
@@ -73,6 +73,28 @@ export const body = <Schema extends z.ZodType>(schema: Schema) => ({
     description: 'An absent or empty body is taken for `{}`.',
   },
 })
+
+/** Somebody knows what it means to do again what is not safe to be done again. */
+export const confirm = z
+  .boolean()
+  .default(false)
+  .openapi({
+    description: 'Needed where a workflow is not `replaySafe`: 409 says how many would get it again',
+  })
+
+/** @throws HttpError 409 that says how many would get a second mail or charge, unless that was confirmed. */
+export async function confirmed(
+  { name, replaySafe }: Workflow,
+  confirm: boolean,
+  count: () => Promise<number>,
+): Promise<void> {
+  if (replaySafe || confirm) return
+  const again = await count()
+  throw conflict(
+    `${name} is not safe to be done again: ${again} item(s) may get a second mail or charge; send confirm: true if that is meant`,
+    { again, confirm: true },
+  )
+}
 
 /** Why somebody changes something; it is logged with the change. */
 export const reason = z.string().min(1).max(500).optional()

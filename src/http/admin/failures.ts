@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { countUncertain } from '../../engine/ledger/count-again.ts'
 import { failuresOf } from '../../engine/ledger/failures.ts'
 import { mostRetried, retryFailed, type RetryFilter } from '../../engine/ledger/retry-failed.ts'
 import { tryToPinPace } from '../../engine/pace.ts'
@@ -8,6 +9,8 @@ import type { Workflow } from '../../workflows/contract.ts'
 import {
   batchPath,
   body,
+  confirm,
+  confirmed,
   createApi,
   idempotencyHeader,
   json,
@@ -64,6 +67,7 @@ const retryBody = z
       .max(mostRetried)
       .optional()
       .openapi({ description: `At most so many of them, by id; ${mostRetried} unless given` }),
+    confirm,
     reason,
   })
   .refine(
@@ -121,15 +125,12 @@ export const failureRoutes = (workflows: readonly Workflow[]) =>
       const batch = await batchOf(services, c.req.valid('param').id)
       const workflow = deployed(workflows, batch)
       const asked = c.req.valid('json')
+      const filter = filterOf(asked)
+      await confirmed(workflow, asked.confirm, () => countUncertain(services.db, batch.id, filter))
       const header = c.req.valid('header')['idempotency-key']
       const once = header === undefined ? undefined : `retry:${batch.id}:${header}`
       const by = askedBy(c.var.actor, asked, once)
-      const retried = await retryFailed(
-        services.db,
-        batch.id,
-        { filter: filterOf(asked), limit: asked.limit ?? null },
-        by,
-      )
+      const retried = await retryFailed(services.db, batch.id, { filter, limit: asked.limit ?? null }, by)
       switch (retried.outcome) {
         case 'retried':
           if (retried.reopened) await tryToPinPace(services, workflow, batch.id)

@@ -8,6 +8,7 @@ import { changeRoutes } from './changes.ts'
 import { controlRoutes } from './control.ts'
 import { eventRoutes } from './events.ts'
 import { failureRoutes } from './failures.ts'
+import { itemRoutes } from './items.ts'
 import { killSwitchRoutes } from './kill-switches.ts'
 import { planRoutes } from './plans.ts'
 import { proofRoutes } from './proof.ts'
@@ -28,6 +29,7 @@ export function adminRoutes(workflows: readonly Workflow[]) {
     .route('/api/admin', planRoutes())
     .route('/api/admin', sampleRoutes(workflows))
     .route('/api/admin', batchRoutes())
+    .route('/api/admin', itemRoutes(workflows))
     .route('/api/admin', eventRoutes())
     .route('/api/admin', proofRoutes())
     .route('/api/admin', controlRoutes(workflows))

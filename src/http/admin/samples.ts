@@ -85,6 +85,9 @@ export const sampleRoutes = (workflows: readonly Workflow[]) =>
   createApi()
     .openapi(create, async (c) => {
       const workflow = workflowNamed(workflows, c.req.valid('param').name)
+      if (workflow.run !== null) {
+        throw conflict(`${workflow.name} is durable: what its steps do cannot be tried without doing it`)
+      }
       const { count = usual, itemIds, force, ...asked } = c.req.valid('json')
       const key = c.req.valid('header')['idempotency-key'] ?? crypto.randomUUID()
       const { services, actor } = c.var

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { limitSchema } from '../../engine/start.ts'
 import { budgetSchema, canarySchema, paceSchema, tolerateSchema } from '../../workflows/bounds.ts'
-import { anyJson, reason } from './api.ts'
+import { anyJson, confirm, reason } from './api.ts'
 
 /** What a start takes. Unknown fields are refused, so that a misspelt `limit` starts nothing. */
 export const startBody = z
@@ -38,6 +38,7 @@ export const startBody = z
       .uuid()
       .optional()
       .openapi({ description: 'Publishes the results of this sample instead of paying for them again' }),
+    confirm,
     reason,
   })
   .refine(({ planId, maxDriftPercent }) => maxDriftPercent === undefined || planId !== undefined, {

@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { boundsOf } from '../../engine/bounds-of-start.ts'
+import { countDoneBefore } from '../../engine/ledger/count-again.ts'
 import { findStarted, type Batch } from '../../engine/ledger/open-batch.ts'
 import { findPlan, type StoredPlan } from '../../engine/ledger/read-plans.ts'
 import { planBatch, type Wish } from '../../engine/plan-batch.ts'
@@ -11,6 +12,7 @@ import { askedBy } from '../auth.ts'
 import { parse } from '../respond.ts'
 import {
   body,
+  confirmed,
   createApi,
   idempotencyHeader,
   json,
@@ -59,8 +61,11 @@ export const startRoutes = (workflows: readonly Workflow[]) =>
     await checkSample(services, wish, asked.sampleId)
 
     if (asked.dryRun) return c.json(await dryRun(services, `dry-run:${startKey}`, wish), 200)
+    if (wish.force) await confirmed(workflow, asked.confirm, () => countDoneBefore(services.db, wish))
 
-    const options = z.json().parse(JSON.parse(JSON.stringify({ ...asked, reason: undefined })))
+    const options = z
+      .json()
+      .parse(JSON.parse(JSON.stringify({ ...asked, confirm: undefined, reason: undefined })))
     // What a repeated start finds has drifted by what the first one did.
     if (plan !== null && (await findStarted(services.db, { startKey, options })) === undefined) {
       await refuseDrift(services, plan, wish, asked.maxDriftPercent ?? 0)

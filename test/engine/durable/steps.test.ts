@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { PermanentError } from '../../../src/errors.ts'
-import { isItem } from '../../support/deliveries.ts'
+
 import { insertUsers } from '../../support/population.ts'
 import { resetEverything, rounds } from '../../support/rounds.ts'
 import { durableToy } from '../../support/toy.ts'

@@ -5,6 +5,7 @@ export const countsSchema = z.object({
   recorded: z.int(),
   queued: z.int(),
   running: z.int(),
+  waiting: z.int().openapi({ description: 'Started, and waiting for a time or an event' }),
   succeeded: z.int(),
   skipped: z.int(),
   failed: z.int(),
@@ -15,7 +16,7 @@ export const countsSchema = z.object({
 type Counts = z.output<typeof countsSchema>
 
 export function countsOf(batch: Omit<Counts, 'queued'>): Counts {
-  const { recorded, running, succeeded, skipped, failed, cancelled, retrying } = batch
-  const queued = recorded - running - succeeded - skipped - failed - cancelled
-  return { recorded, queued, running, succeeded, skipped, failed, cancelled, retrying }
+  const { recorded, running, waiting, succeeded, skipped, failed, cancelled, retrying } = batch
+  const queued = recorded - running - waiting - succeeded - skipped - failed - cancelled
+  return { recorded, queued, running, waiting, succeeded, skipped, failed, cancelled, retrying }
 }

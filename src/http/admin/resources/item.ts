@@ -15,6 +15,16 @@ export const itemSchema = z
       .nullable()
       .openapi({ description: 'The last one, also of an item that is tried again' }),
     fingerprint: z.string().nullable().openapi({ description: 'Group of the error' }),
+    handler: z
+      .int()
+      .nullable()
+      .openapi({ description: 'Version of the durable handler that it is handled by' }),
+    waitingFor: z.string().nullable().openapi({ description: 'Name of the step that it waits in' }),
+    waitingUntil: z.iso.datetime().nullable().openapi({ description: 'When the wait ends at the latest' }),
+    undoing: z
+      .enum(['failed', 'cancelled'])
+      .nullable()
+      .openapi({ description: 'What its steps have done is being undone, and then it ends so' }),
     inputTokens: z.int(),
     outputTokens: z.int(),
     workMs: z.int().nullable(),
@@ -32,6 +42,10 @@ export const itemResource = (item: Item): z.output<typeof itemSchema> => ({
   claims: item.claims,
   error: item.error,
   fingerprint: item.fingerprint,
+  handler: item.handler,
+  waitingFor: item.waitingFor,
+  waitingUntil: item.waitingUntil?.toISOString() ?? null,
+  undoing: item.undoing,
   inputTokens: item.inputTokens,
   outputTokens: item.outputTokens,
   workMs: item.workMs,

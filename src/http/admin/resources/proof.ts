@@ -83,7 +83,7 @@ export type Proof = z.output<typeof proofSchema>
 export function proofResource(evidence: Evidence): Proof {
   const { batch, acts } = evidence
   const { counters, items, mismatches, workedOnAgain } = tally(evidence)
-  const open = counters.queued + counters.running
+  const open = counters.queued + counters.running + counters.waiting
   const heals = acts.filter(({ action }) => action.startsWith('heal.'))
   const retries = acts.filter(({ action }) => action === 'batch.retry')
   return {

@@ -6,6 +6,7 @@ const names = [
   'recorded',
   'queued',
   'running',
+  'waiting',
   'succeeded',
   'skipped',
   'failed',
@@ -52,8 +53,9 @@ function added(rows: Evidence['items']): Tally {
       .reduce((sum, row) => sum + row[of], 0)
   return {
     recorded: total('n'),
-    queued: total('n', 'queued', 'waiting'),
+    queued: total('n', 'queued'),
     running: total('n', 'running'),
+    waiting: total('n', 'waiting'),
     succeeded: total('n', 'succeeded'),
     skipped: total('n', 'skipped'),
     failed: total('n', 'failed'),

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { everyWorkflow, type KillSwitch } from '../../../engine/ledger/kill-switch.ts'
 import { layerPath } from '../../../engine/names.ts'
-import type { LayerName, Workflow } from '../../../workflows/contract.ts'
+import { currentHandler, type LayerName, type Workflow } from '../../../workflows/contract.ts'
 import { orNull } from '../api.ts'
 import { budgetShown, canaryShown, estimateShown, tolerateShown } from './bounds.ts'
 
@@ -40,6 +40,14 @@ export const workflowSchema = z
     tolerate: orNull(tolerateShown),
     canary: orNull(canaryShown),
     overlap: z.enum(['skip', 'queue']),
+    durable: z.boolean().openapi({ description: 'An item is handled in steps, which may last for weeks' }),
+    handler: z.int().nullable().openapi({ description: 'Version of the handler that new items get' }),
+    completion: z
+      .enum(['ended', 'started'])
+      .openapi({ description: 'When a batch completes: when its items have' }),
+    replaySafe: z.boolean().openapi({
+      description: 'False: to do an item again could mean a second mail or charge',
+    }),
     layers: z.object({ process: layer, paginate: layer, execute: layer }),
     killSwitch: orNull(killSwitchSchema).openapi({
       description: 'Not null: nothing of this workflow starts',
@@ -69,6 +77,10 @@ export function workflowResource(
     tolerate: workflow.tolerate,
     canary: workflow.canary,
     overlap: workflow.overlap,
+    durable: workflow.run !== null,
+    handler: currentHandler(workflow),
+    completion: workflow.completion,
+    replaySafe: workflow.replaySafe,
     layers: {
       process: { path: path('process'), ...process },
       paginate: { path: path('paginate'), ...paginate },

@@ -1,0 +1,134 @@
+import { sql } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { PermanentError } from '../../../src/errors.ts'
+import { isFailureCallback, isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
+import { failStep, killIn, startOne } from '../../support/durable.ts'
+import { insertUsers, userId } from '../../support/population.ts'
+import { resetEverything, rounds } from '../../support/rounds.ts'
+import { saga, sagaSteps } from './saga.ts'
+
+beforeEach(async () => {
+  await resetEverything()
+  await insertUsers(rounds([saga().workflow]).services.db, 1)
+})
+
+/** The acts of the saga when `step` has failed for good, and what undid them. */
+const expected = {
+  a: [],
+  b: ['a', 'c', 'undo c of c', 'undo a of a'],
+  c: ['a', 'b', 'undo b of b', 'undo a of a'],
+  d: ['a', 'b', 'c', 'undo c of c', 'undo b of b', 'undo a of a'],
+}
+
+/** What was undone follows, in this order, what was done, in any order of b and c. */
+function expectActs(acts: string[], wanted: string[]) {
+  const undos = (all: string[]) => all.filter((act) => act.startsWith('undo'))
+  expect(undos(acts)).toEqual(undos(wanted))
+  expect(acts.toSorted()).toEqual(wanted.toSorted())
+  expect(acts.findIndex((act) => act.startsWith('undo'))).toBe(
+    wanted.findIndex((act) => act.startsWith('undo')),
+  )
+}
+
+describe.each(sagaSteps)('when step %s fails', (step) => {
+  test('for good, what had succeeded is undone, once, in reverse', async () => {
+    const { workflow, acts } = saga()
+    const one = await startOne(failStep(workflow, step, 1, new PermanentError('no')), userId(1))
+    const item = await one.run({ fate: () => 'twice' })
+    expect(item).toMatchObject({ status: 'failed' })
+    expect(item.error?.message).toMatch(/no|b or c has failed/)
+    expectActs(acts, expected[step])
+    expect(await one.now()).toMatchObject({
+      status: 'completed',
+      counts: { failed: 1, running: 0, waiting: 0 },
+    })
+  })
+
+  test('until its last try, what had succeeded is undone, and what may have been done', async () => {
+    const { workflow, acts } = saga()
+    const one = await startOne(failStep(workflow, step, Infinity), userId(1))
+    expect(await one.run()).toMatchObject({ status: 'failed' })
+    const undos = expected[step].filter((act) => act.startsWith('undo'))
+    expect(acts.filter((act) => act.startsWith('undo') && !act.endsWith('null'))).toEqual(undos)
+    expect(acts.filter((act) => act.endsWith('null'))).toEqual([`undo ${step} of null`])
+  })
+
+  test('fewer times than it is tried, nothing is undone', async () => {
+    const { workflow, acts } = saga()
+    const one = await startOne(failStep(workflow, step, 3), userId(1))
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect(acts.toSorted()).toEqual([...sagaSteps])
+  })
+
+  test.each(['before', 'after'] as const)(
+    'by a Worker that is killed %s its work, it is done once',
+    async (when) => {
+      const { workflow, acts } = saga()
+      const kill = killIn(workflow, step, when)
+      const one = await startOne(kill.workflow, userId(1))
+      expect(await one.run({ ...kill.options, concurrency: 1 })).toMatchObject({ status: 'succeeded' })
+      expect(acts.toSorted()).toEqual([...sagaSteps])
+    },
+  )
+})
+
+test('a run that dies is undone by another one', async () => {
+  const { workflow, acts } = saga()
+  const one = await startOne(workflow, userId(1))
+  const runs = new Set<string | undefined>()
+  // The item's run is not delivered any more once a, b and c are done.
+  const fate = (delivery: PendingDelivery): Fate => {
+    if (!isItem(delivery) || isFailureCallback(delivery)) return 'normal'
+    const run = delivery.headers['upstash-workflow-runid']
+    if (acts.length === 3) runs.add(run)
+    return runs.has(run) && runs.size === 1 ? 'lost' : 'normal'
+  }
+  const item = await one.run({ fate, concurrency: 1 })
+  expect(item).toMatchObject({ status: 'failed', attempt: 2, error: { name: 'RunFailed' } })
+  expectActs(acts, expected.d)
+})
+
+test('what cannot be undone is said, and everything else is undone', async () => {
+  const { workflow, acts } = saga()
+  const stuck = {
+    ...workflow,
+    run: {
+      1: (async (item, tools) =>
+        workflow.run?.[1]?.(item, {
+          ...tools,
+          compensate: (name, undo, options) =>
+            tools.compensate(
+              name,
+              name === 'b' ? () => Promise.reject(new PermanentError('b is stuck')) : undo,
+              options,
+            ),
+        })) as NonNullable<typeof workflow.run>[1],
+    },
+  }
+  const one = await startOne(failStep(stuck, 'd', 1, new PermanentError('no')), userId(1))
+  const item = await one.run()
+  expect(item).toMatchObject({ status: 'failed', error: { name: 'UndoFailed', step: 'b' } })
+  expect(item.error?.message).toContain('b is stuck')
+  expectActs(acts, ['a', 'b', 'c', 'undo c of c', 'undo a of a'])
+})
+
+test('a retry after everything was undone does everything anew, under other keys', async () => {
+  const { workflow, acts } = saga()
+  const one = await startOne(failStep(workflow, 'd', 1, new PermanentError('no')), userId(1))
+  await one.run()
+  expect(await one.act('retry', { all: true })).toMatchObject({
+    status: 409,
+    body: { error: { details: { again: 0 } } },
+  })
+  expect(await one.act('retry', { all: true, confirm: true })).toMatchObject({
+    status: 200,
+    body: { retried: 1 },
+  })
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  expectActs(acts.slice(0, 6), expected.d)
+  expect(acts.slice(6).toSorted()).toEqual(['a', 'b', 'c', 'd'])
+  const { rows } = await one.services.db.execute(
+    sql`select count(*)::int as n from item_steps where round = 2`,
+  )
+  expect(rows).toEqual([{ n: 4 }])
+})

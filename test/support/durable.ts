@@ -1,0 +1,150 @@
+import { sql } from 'drizzle-orm'
+import ms from 'ms'
+import { z } from 'zod'
+import { giveEventTo } from '../../src/engine/durable/events.ts'
+import type { Handler, ItemTools, Json, StepWork, Workflow } from '../../src/workflows/contract.ts'
+import { qstash, type DeliveryOptions } from './deliveries.ts'
+import { rounds } from './rounds.ts'
+
+/** A test kit for authors of durable workflows: one item, from its start to its end, in as little time as it takes. */
+
+const stepSchema = z.object({
+  name: z.string(),
+  kind: z.string(),
+  status: z.string(),
+  round: z.number(),
+  tries: z.number(),
+  result: z.json(),
+  error: z.object({ name: z.string(), message: z.string(), step: z.string() }).nullable(),
+  undoneAt: z.string().nullable(),
+})
+const itemSchema = z.object({
+  status: z.string(),
+  attempt: z.number(),
+  handler: z.number().nullable(),
+  waitingFor: z.string().nullable(),
+  waitingUntil: z.string().nullable(),
+  error: z.object({ name: z.string(), message: z.string(), step: z.string() }).nullable(),
+  steps: z.array(stepSchema),
+})
+
+/** Gaps that are skipped while an item does not wait: retries, and what paces deliveries. */
+const shortWait = ms('15 minutes')
+
+/** Starts one item by hand, with the virtual clock of the local QStash: days take milliseconds. */
+export async function startOne(
+  workflow: Workflow,
+  itemId: string,
+  {
+    params = {},
+    force = false,
+    env = {},
+  }: { params?: object; force?: boolean; env?: Record<string, string> } = {},
+) {
+  const app = rounds([workflow], env)
+  const path = `/api/admin/workflows/${workflow.name}/items/${encodeURIComponent(itemId)}`
+  const started = await app.call('POST', path, { params, ...(force ? { force, confirm: true } : {}) })
+  const { batchId } = z.object({ batchId: z.string() }).parse(started.body)
+  const item = async () => {
+    const { body } = await app.call(
+      'GET',
+      `/api/admin/batches/${batchId}/items/${encodeURIComponent(itemId)}`,
+    )
+    return itemSchema.parse(body)
+  }
+  return {
+    ...app,
+    batchId,
+    item,
+    act: (action: string, body?: unknown) =>
+      app.call('POST', `/api/admin/batches/${batchId}/${action}`, body),
+    now: () => app.batch(batchId),
+    /** Runs the item to its end, skipping whatever it waits for. */
+    run: async (options: DeliveryOptions = {}) => {
+      await app.deliver(options)
+      return await item()
+    },
+    /** Runs the item until it has ended or waits for longer than a retry does. */
+    runUntilWaiting: async (options: DeliveryOptions = {}) => {
+      await app.deliver({ longestSkipMs: shortWait, ...options })
+      return await item()
+    },
+    /** Lets time pass, and nothing else happen. */
+    later: (duration: ms.StringValue) => qstash('/local/clock/advance', { ms: ms(duration) }),
+    /** Gives the item an event, whether it waits for it by now or not. */
+    give: (event: string, data: Json) =>
+      giveEventTo(app.services, { workflow: workflow.name, itemId, event }, data),
+    /** The steps in the order in which they were begun. */
+    history: async () => (await item()).steps,
+    /** What has become of each step, in one word: `done`, `failed`, `undone` … */
+    statuses: async () => Object.fromEntries((await item()).steps.map(({ name, status }) => [name, status])),
+  }
+}
+
+/** What a step does instead, by its name. */
+type Mocks = Record<string, (original: StepWork<Json | void>) => StepWork<Json | void>>
+
+/** The same workflow, with some of its steps doing something else. */
+export function withSteps(workflow: Workflow, mocks: Mocks): Workflow {
+  const mock = <T extends Json | void>(name: string, work: StepWork<T>): StepWork<T> =>
+    (mocks[name]?.(work) ?? work) as StepWork<T>
+  const mocked = (tools: ItemTools): ItemTools => ({
+    ...tools,
+    step: (name, work, options) => tools.step(name, mock(name, work), options),
+    parallel: (steps, options) => {
+      const entries = Object.entries(steps).map(([name, work]) => [name, mock(name, work)])
+      return tools.parallel(Object.fromEntries(entries) as typeof steps, options)
+    },
+  })
+  const run = Object.entries(workflow.run ?? {}).map(([version, handler]) => {
+    const wrapped: Handler<never, Json> = (item, tools) => handler(item, mocked(tools))
+    return [version, wrapped]
+  })
+  return { ...workflow, run: Object.fromEntries(run) as Workflow['run'] }
+}
+
+/** Gives a step's result without doing it. */
+export const mockStep = (workflow: Workflow, name: string, result: Json): Workflow =>
+  withSteps(workflow, { [name]: () => () => Promise.resolve(result) })
+
+/** Fails a step so many times, and then does it. */
+export function failStep(
+  workflow: Workflow,
+  name: string,
+  times: number,
+  error: Error = new Error(`${name} fails`),
+) {
+  let left = times
+  return withSteps(workflow, {
+    [name]: (work) => (services) => {
+      left -= 1
+      return left >= 0 ? Promise.reject(error) : work(services)
+    },
+  })
+}
+
+/**
+ * Kills the Worker once in a step, before or after it has done its work. What it held is free again, as if its leases
+ * had ended.
+ */
+export function killIn(workflow: Workflow, name: string, when: 'before' | 'after') {
+  const death = Promise.withResolvers<void>()
+  let killed = false
+  return {
+    workflow: withSteps(workflow, {
+      [name]: (work) => async (services) => {
+        if (killed) return await work(services)
+        killed = true
+        if (when === 'after') await work(services)
+        await services.db.execute(sql`update item_steps set lease_until = now() - interval '1 second'`)
+        await services.db.execute(
+          sql`update batch_items set lease_until = now() - interval '1 second' where lease_until is not null`,
+        )
+        death.resolve()
+        return await new Promise<never>(() => undefined)
+      },
+    }),
+    /** For `run` and `deliver`. */
+    options: { death: () => (killed ? new Promise<void>(() => undefined) : death.promise) },
+  }
+}
