@@ -22,6 +22,7 @@ const tags = [
   { name: 'samples', description: 'A few items, really worked on, with nothing published' },
   { name: 'batches', description: 'One pass of a workflow over its population' },
   { name: 'items', description: 'One item: starting it, and what its steps have come to' },
+  { name: 'approvals', description: 'What waits for a person to decide' },
   { name: 'failures', description: 'What failed, by error, and trying it again' },
   { name: 'kill switches', description: 'Nothing starts while one is on' },
   { name: 'changes', description: 'The log of who changed what' },

@@ -91,11 +91,12 @@ export type ItemTools = {
   notify(name: string, to: { workflow: string; itemId: string; event: string }, data: Json): Promise<boolean>
   /**
    * Says, before a step begins, how to undo it. When the item fails for good or its batch is cancelled, what was done is
-   * undone, last step first. `result` is null when it is not known whether the step has done anything.
+   * undone, last step first. `result` is null when it is not known whether the step has done anything; `stepKey` is the
+   * key that it would have done it with.
    */
   compensate<T extends Json>(
     step: string,
-    undo: (services: StepServices, result: T | null) => Promise<void>,
+    undo: (services: StepServices & { stepKey: string }, result: T | null) => Promise<void>,
     options?: StepOptions,
   ): void
 }

@@ -70,6 +70,7 @@ describe('the OpenAPI document', () => {
       'resumeBatch',
       'retryFailed',
       'startBatch',
+      'startItem',
     ])
   })
 

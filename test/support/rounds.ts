@@ -100,7 +100,7 @@ export async function resetEverything(): Promise<void> {
   ])
   await db.execute(
     sql`truncate users, subscriptions, agents, topics, batches, batch_pages, batch_items, results, plans, changes, tokens,
-      kill_switches, samples, sample_items, item_steps cascade`,
+      kill_switches, samples, sample_items, item_steps, upgrades, grants, approvals cascade`,
   )
 }
 

@@ -13,22 +13,22 @@ import { putOff } from './put-off.ts'
 /** How a kind of step is begun, and what its tries end as. */
 type Kind = {
   begin: typeof beginStep
-  /** Part of the idempotency key. */
-  key: string
+  /** What its idempotency key ends with. */
+  suffix: string
   done(result: Json): StepEnd
   failed(error: ItemError, uncertain: boolean): StepEnd
 }
 
 const doing: Kind = {
   begin: beginStep,
-  key: 'do',
+  suffix: '',
   done: (result) => ({ status: 'done', result }),
   failed: (error, uncertain) => ({ status: 'failed', error, uncertain }),
 }
 
 const undoing: Kind = {
   begin: beginUndo,
-  key: 'undo',
+  suffix: '-undo',
   done: () => ({ status: 'undone' }),
   failed: (error) => ({ status: 'not_undone', error }),
 }
@@ -45,7 +45,7 @@ export const performStep = (
 export const performUndo = (
   run: ItemRun,
   name: string,
-  undo: (services: StepServices) => Promise<void>,
+  undo: (services: StepServices & { stepKey: string }) => Promise<void>,
   options: StepOptions = {},
 ): Promise<Answer> => perform(run, name, undoing, undo, options)
 
@@ -54,7 +54,7 @@ async function perform(
   run: ItemRun,
   name: string,
   kind: Kind,
-  work: StepWork<Json | void>,
+  work: (services: StepServices & { stepKey: string }) => Promise<Json | void>,
   options: StepOptions,
 ): Promise<Answer> {
   const { services, workflow, item } = run
@@ -73,15 +73,10 @@ async function perform(
     return await finishOnce(run, { ...at, token: lease.token, signal }, end, usage, Date.now() - started)
   }
   try {
-    const key = await runId([
-      services.env.ENVIRONMENT,
-      item.batchId,
-      item.itemId,
-      name,
-      kind.key,
-      begun.round,
-    ])
-    const value = (await until(signal, timeout, () => work({ db: services.db, ai, key, signal }))) ?? null
+    const { batchId, itemId } = item
+    const stepKey = await runId([services.env.ENVIRONMENT, batchId, itemId, name, begun.round])
+    const given = { db: services.db, ai, key: stepKey + kind.suffix, stepKey, signal }
+    const value = (await until(signal, timeout, () => work(given))) ?? null
     checkStorable(value)
     await finish(kind.done(value))
     return { is: 'done', value, workMs: Date.now() - started }

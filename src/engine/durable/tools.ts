@@ -35,8 +35,8 @@ export function createTools(run: ItemRun, pass: Pass): ItemTools {
   const over = (name: string) => () => stopWaiting(run, name, { status: 'over' })
 
   const sleep = async (name: string, time: WaitTime) => {
-    await wait(name, { kind: 'sleep', time }, async ({ until }) => {
-      await context.sleepUntil(sdkName(name), until)
+    await wait(name, { kind: 'sleep', time }, async ({ seconds }) => {
+      await context.sleep(sdkName(name), seconds)
       return over(name)
     })
   }

@@ -9,8 +9,8 @@ import { itemState } from '../ledger/item-state.ts'
 import { over, superseded, type Answer, type ItemRun } from './item-run.ts'
 import { putOff } from './put-off.ts'
 
-/** The item waits: until when, and for how many seconds from then on. */
-export type Waiting = { is: 'waiting'; until: string; seconds: number }
+/** The item waits, for so many seconds. */
+export type Waiting = { is: 'waiting'; seconds: number }
 
 type Wait = { kind: 'sleep' | 'event' | 'call'; time: WaitTime }
 
@@ -26,12 +26,12 @@ export async function startWaiting(run: ItemRun, name: string, wait: Wait): Prom
     case 'superseded':
       return superseded
     case 'waiting': {
-      const { until, seconds, nextPage, batchStatus, repeated } = begun
+      const { seconds, nextPage, batchStatus, repeated } = begun
       if (!repeated) await passOn(services, workflow, item, { nextPage, batchStatus, made: null })
       // Whoever began the wait may have died before it could pass anything on.
       const state = repeated ? await itemState(services.db, item) : undefined
       if (state !== undefined) await passOnAgain(services, workflow, item, state)
-      return { is: 'waiting', until, seconds }
+      return { is: 'waiting', seconds }
     }
   }
 }

@@ -75,12 +75,9 @@ export const body = <Schema extends z.ZodType>(schema: Schema) => ({
 })
 
 /** Somebody knows what it means to do again what is not safe to be done again. */
-export const confirm = z
-  .boolean()
-  .default(false)
-  .openapi({
-    description: 'Needed where a workflow is not `replaySafe`: 409 says how many would get it again',
-  })
+export const confirm = z.boolean().default(false).openapi({
+  description: 'Needed where a workflow is not `replaySafe`: 409 says how many would get it again',
+})
 
 /** @throws HttpError 409 that says how many would get a second mail or charge, unless that was confirmed. */
 export async function confirmed(

@@ -3,6 +3,7 @@ import { authenticate } from '../auth.ts'
 import { limitBody } from '../limit-body.ts'
 import { jsonOnly } from '../respond.ts'
 import { createApi } from './api.ts'
+import { approvalRoutes } from './approvals.ts'
 import { batchRoutes } from './batches.ts'
 import { changeRoutes } from './changes.ts'
 import { controlRoutes } from './control.ts'
@@ -30,6 +31,7 @@ export function adminRoutes(workflows: readonly Workflow[]) {
     .route('/api/admin', sampleRoutes(workflows))
     .route('/api/admin', batchRoutes())
     .route('/api/admin', itemRoutes(workflows))
+    .route('/api/admin', approvalRoutes())
     .route('/api/admin', eventRoutes())
     .route('/api/admin', proofRoutes())
     .route('/api/admin', controlRoutes(workflows))

@@ -7,36 +7,43 @@ beforeEach(resetEverything)
 
 const workflow = 'welcome-placeholder'
 
-test('a model that fails 30 % of calls trips a breaker at 10 %; when it has recovered, all succeed, and nothing stored is made again', async () => {
-  const app = rounds()
-  await insertUsers(app.services.db, 300)
-  await local('model', 'faults', { rules: [{ share: 0.3, status: 500 }] })
-  const { id } = await app.start(workflow, { tolerate: { percent: 10, window: 100 } })
-  await app.deliver()
-  const paused = await app.batch(id)
-  expect(paused).toMatchObject({
-    status: 'paused',
-    pausedBy: 'breaker',
-    reason: expect.stringContaining('500'),
-  })
-  expect(paused.counts.succeeded).toBeGreaterThan(0)
-  expect(paused.counts.succeeded).toBeLessThan(100)
-  const wasted = (await timesAsked()) - paused.counts.succeeded
+test(
+  'a model that fails 30 % of calls trips a breaker at 10 %; when it has recovered, all succeed, and nothing stored is made again',
+  { timeout: 90_000 },
+  async () => {
+    const app = rounds()
+    await insertUsers(app.services.db, 300)
+    await local('model', 'faults', { rules: [{ share: 0.3, status: 500 }] })
+    const { id } = await app.start(workflow, { tolerate: { percent: 10, window: 100 } })
+    await app.deliver()
+    const paused = await app.batch(id)
+    expect(paused).toMatchObject({
+      status: 'paused',
+      pausedBy: 'breaker',
+      reason: expect.stringContaining('500'),
+    })
+    expect(paused.counts.succeeded).toBeGreaterThan(0)
+    expect(paused.counts.succeeded).toBeLessThan(100)
+    const wasted = (await timesAsked()) - paused.counts.succeeded
 
-  await local('model', 'faults', { rules: [] })
-  const act = (action: string, body: unknown) => app.call('POST', `/api/admin/batches/${id}/${action}`, body)
-  expect((await act('resume', { reason: 'the model is back' })).status).toBe(200)
-  await app.deliver()
-  expect((await act('retry', { all: true })).status).toBe(200)
-  await app.deliver()
-  expect(await app.batch(id)).toMatchObject({
-    status: 'completed',
-    counts: { recorded: 300, succeeded: 300, failed: 0 },
-  })
-  // One call for each item, beside those that had come to nothing.
-  expect(await timesAsked()).toBe(300 + wasted)
-  expect(await app.call('GET', `/api/admin/batches/${id}/proof`)).toMatchObject({ body: { balanced: true } })
-})
+    await local('model', 'faults', { rules: [] })
+    const act = (action: string, body: unknown) =>
+      app.call('POST', `/api/admin/batches/${id}/${action}`, body)
+    expect((await act('resume', { reason: 'the model is back' })).status).toBe(200)
+    await app.deliver()
+    expect((await act('retry', { all: true })).status).toBe(200)
+    await app.deliver()
+    expect(await app.batch(id)).toMatchObject({
+      status: 'completed',
+      counts: { recorded: 300, succeeded: 300, failed: 0 },
+    })
+    // One call for each item, beside those that had come to nothing.
+    expect(await timesAsked()).toBe(300 + wasted)
+    expect(await app.call('GET', `/api/admin/batches/${id}/proof`)).toMatchObject({
+      body: { balanced: true },
+    })
+  },
+)
 
 test('a budget of 10,000 tokens pauses within the stated overshoot, and raising it resumes', async () => {
   const app = rounds()

@@ -59,4 +59,5 @@ export const fromFile = (agent: FileAgent, row: number, users: number): Agent =>
   userId: ownerOf(row, users),
   virtual: false,
   visibility: 'public',
+  review: 'none',
 })

@@ -37,6 +37,7 @@ export function seedAgent(row: number, users: number, now: Date): Agent {
       own === 1 || own === 2 ? someOf(language.questions, 3, 'opening questions', row).map(write) : [],
     virtual: happens('virtual', row, 5),
     visibility: happens('public', row, 40) ? 'public' : 'private',
+    review: happens('submitted', row, 15) ? 'submitted' : 'none',
     createdAt: new Date(now.getTime() - numberFor('agent created', row, 500 * 24) * hourMs),
   }
 }

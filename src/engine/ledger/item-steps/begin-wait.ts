@@ -9,12 +9,11 @@ export type WaitTime = { seconds: number } | { until: string }
 
 export type WaitBegun =
   /**
-   * It ends at `until`, ISO 8601, in so many seconds. The page that this made room for must be triggered. `repeated`: it had
+   * It ends in so many seconds. The page that this made room for must be triggered. `repeated`: it had
    * begun before.
    */
   | {
       outcome: 'waiting'
-      until: string
       seconds: number
       nextPage: NextPage | null
       batchStatus: string
@@ -30,7 +29,6 @@ export type WaitBegun =
 const row = z.object({
   batchStatus: z.string(),
   status: z.string().nullable(),
-  until: z.string().nullable(),
   seconds: z.coerce.number().nullable(),
   result: z.json(),
   moved: z.boolean(),
@@ -81,18 +79,17 @@ export async function beginWait(
       returning i.status, item.status as was, null::text as failed_before
     ),
     ${settle(pageSize, untried)}
-    select batch.status as "batchStatus", begun.status, begun.until::text as until, begun.result,
+    select batch.status as "batchStatus", begun.status, begun.result,
       extract(epoch from begun.until - now()) as seconds, exists (select 1 from moved) as moved,
       s.status as "settledStatus", (select number from next_page) as "nextPage", batch.attempt as "batchAttempt"
     from item join batch on true left join begun on true left join settled s on true`
   const [found] = await queryRows(db, statement, row)
   if (found === undefined) return { outcome: 'superseded' }
   const { status, seconds, result, nextPage, batchAttempt } = found
-  if (status === null || found.until === null) return { outcome: 'cancelled' }
+  if (status === null) return { outcome: 'cancelled' }
   if (status !== 'waiting') return { outcome: 'done', result }
   return {
     outcome: 'waiting',
-    until: new Date(found.until).toISOString(),
     seconds: Math.max(1, Math.ceil(seconds ?? 0)),
     batchStatus: found.settledStatus ?? found.batchStatus,
     repeated: !found.moved,

@@ -37,12 +37,10 @@ const estimates = z.object({
 export const planCounts = z.object({
   totalEligible: z.int(),
   alreadyProcessed: z.int(),
-  held: z
-    .int()
-    .openapi({
-      description:
-        'Needs work, but an earlier batch holds it unfinished, or it has failed there after it had acted: try it again there',
-    }),
+  held: z.int().openapi({
+    description:
+      'Needs work, but an earlier batch holds it unfinished, or it has failed there after it had acted: try it again there',
+  }),
   toProcess: z.int(),
 })
 

@@ -1,0 +1,64 @@
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import type { Db } from '../../db/client.ts'
+import { approvals, type approvalStatuses } from '../../db/schema.ts'
+import { logChange, type By } from './changes.ts'
+
+export type Approval = typeof approvals.$inferSelect
+type Status = (typeof approvalStatuses)[number]
+
+/** Approvals by id, from after the id `cursor`. */
+export const listApprovals = (
+  db: Db,
+  filter: {
+    status?: Status | undefined
+    workflow?: string | undefined
+    cursor?: string | undefined
+    count: number
+  },
+): Promise<Approval[]> =>
+  db
+    .select()
+    .from(approvals)
+    .where(
+      and(
+        filter.status === undefined ? undefined : eq(approvals.status, filter.status),
+        filter.workflow === undefined ? undefined : eq(approvals.workflow, filter.workflow),
+        filter.cursor === undefined ? undefined : gt(approvals.id, filter.cursor),
+      ),
+    )
+    .orderBy(asc(approvals.id))
+    .limit(filter.count)
+
+/**
+ * Decides what is pending, and logs that.
+ *
+ * @returns the approval as it is now, however it was decided. Undefined: there is none.
+ */
+export async function decide(
+  db: Db,
+  id: string,
+  decision: 'approved' | 'rejected',
+  by: By,
+): Promise<Approval | undefined> {
+  const update = sql`
+    with decided as (
+      update approvals set status = ${decision}, decided_by = ${by.actor}, reason = ${by.reason}, decided_at = now()
+      where id = ${id} and status = 'pending' returning *
+    )
+    ${logChange(
+      by,
+      {
+        action: sql`'approval.' || decided.status`,
+        workflow: sql`decided.workflow`,
+        batchId: sql`null::uuid`,
+        before: sql`'"pending"'::jsonb`,
+        after: sql`jsonb_build_object('approvalId', decided.id, 'itemId', decided.item_id, 'status', decided.status)`,
+      },
+      sql`decided`,
+    )}`
+  const [, [found]] = await db.batch([
+    db.execute(update),
+    db.select().from(approvals).where(eq(approvals.id, id)),
+  ])
+  return found
+}
