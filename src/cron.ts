@@ -30,7 +30,9 @@ async function startDue(services: Services, workflows: readonly Workflow[], tick
   for (const [index, start] of starts.entries()) {
     const prefix = `[${due[index]?.name}:cron]`
     if (start.status === 'fulfilled') {
-      const { outcome, batch } = start.value ?? { outcome: 'skipped: the kill switch is on' }
+      const { outcome, batch } = start.value ?? {
+        outcome: 'skipped: the kill switch is on, or something is not configured',
+      }
       console.log(`${prefix} ${outcome} ${JSON.stringify({ batchId: batch?.id })}`)
     } else {
       errors.push(start.reason)

@@ -43,6 +43,13 @@ export const envSchema = z.object({
   /** Dollars for a million tokens of AI_MODEL; without both, nothing is said of dollars and no budget may be in them. */
   AI_INPUT_USD_PER_MILLION: z.coerce.number().min(0).optional(),
   AI_OUTPUT_USD_PER_MILLION: z.coerce.number().min(0).optional(),
+  /** Resend's API; mail is sent when both its key and a sender are set: `Name <address>`. */
+  MAIL_URL: url.default('https://api.resend.com'),
+  MAIL_API_KEY: secret.optional(),
+  MAIL_FROM: z.string().min(3).optional(),
+  /** Stripe's API; payments are made when its key is set. */
+  PAYMENTS_URL: url.default('https://api.stripe.com'),
+  PAYMENTS_API_KEY: secret.optional(),
   /** Multiplies every parallelism and rate; 1 keeps the definitions' limits. */
   FLOW_CONTROL_FACTOR: z.coerce.number().positive().default(1),
 })

@@ -1,6 +1,34 @@
-import type { Workflow } from '../workflows/contract.ts'
+import type { ServiceName, StepServices, Workflow } from '../workflows/contract.ts'
+import type { ServiceScope } from '../services/http.ts'
 import type { Services } from './services.ts'
 
-/** Settings that a service of a workflow's wants, and that are not there. Empty: it may start. */
-export const missingSettings = (services: Pick<Services, 'unconfigured'>, { uses }: Workflow): string[] =>
-  uses.flatMap((service) => services.unconfigured[service])
+/** The settings that a service wants, all of which are missing or none. */
+const settings = { mail: ['MAIL_API_KEY', 'MAIL_FROM'], payments: ['PAYMENTS_API_KEY'] } as const
+
+/** Names of the settings that a workflow wants and that are not all there. Empty: it may start. */
+export function missingSettings(
+  { createMail, createPayments }: Pick<Services, 'createMail' | 'createPayments'>,
+  { uses }: Workflow,
+): string[] {
+  const made = { mail: createMail, payments: createPayments }
+  return uses.flatMap((service) => (made[service] === null ? settings[service] : []))
+}
+
+/** A service that the workflow uses is not configured. */
+export type Unconfigured = { outcome: 'unconfigured'; missing: string[] }
+
+export const notConfigured = (missing: readonly string[]) => `not configured: ${missing.join(', ')} missing`
+
+/** The services of one step; one that is not configured fails when it is used. */
+export function stepServices(
+  { createMail, createPayments }: Services,
+  scope: ServiceScope,
+): Pick<StepServices, 'mail' | 'payments'> {
+  const fail = (service: ServiceName) => () =>
+    Promise.reject(new Error(`${service}: ${settings[service].join(', ')} missing`))
+  const pay = fail('payments')
+  return {
+    mail: createMail?.(scope) ?? { send: fail('mail') },
+    payments: createPayments?.(scope) ?? { prepare: pay, charge: pay, undo: pay },
+  }
+}

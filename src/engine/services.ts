@@ -3,6 +3,8 @@ import type { Client } from '@upstash/workflow'
 import { createDb, type Db } from '../db/client.ts'
 import { parseEnv, type Env } from '../env.ts'
 import { createAi, createCallAi, type CreateAi } from '../services/ai.ts'
+import { createMail, type CreateMail } from '../services/mail.ts'
+import { createPayments, type CreatePayments } from '../services/payments.ts'
 import { createCache } from '../services/cache.ts'
 import type { Cache, CallAi } from '../workflows/contract.ts'
 import { createClients } from './client.ts'
@@ -14,6 +16,9 @@ export type Services = {
   cache: Cache
   createAi: CreateAi
   callAi: CallAi
+  /** Null: it is not configured. */
+  createMail: CreateMail | null
+  createPayments: CreatePayments | null
   qstash: QstashClient
   client: Client
 }
@@ -31,6 +36,8 @@ export function createServices(bindings: unknown): Services {
     cache: createCache(env),
     createAi: createAi(env),
     callAi: createCallAi(env),
+    createMail: createMail(env),
+    createPayments: createPayments(env),
     ...createClients(env),
   }
 }

@@ -1,4 +1,5 @@
 import { boundsOf } from './bounds-of-start.ts'
+import { missingSettings, type Unconfigured } from './configured.ts'
 import type { By } from './ledger/changes.ts'
 import type { Selection } from './ledger/needs-work.ts'
 import { recordOneItem, type ItemStarted } from './ledger/start-item.ts'
@@ -16,8 +17,10 @@ export async function startItem(
   itemId: string,
   wish: Selection,
   by: By & { key: string },
-): Promise<ItemStarted> {
+): Promise<ItemStarted | Unconfigured> {
   const { workflow } = wish
+  const missing = missingSettings(services, workflow)
+  if (missing.length > 0) return { outcome: 'unconfigured', missing }
   const bounds = boundsOf(services, workflow, {})
   const started = await recordOneItem(services.db, itemId, { ...wish, bounds }, by)
   if (started.outcome !== 'opened' && started.outcome !== 'joined' && started.outcome !== 'repeated')

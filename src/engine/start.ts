@@ -15,13 +15,14 @@ import {
   type NewBatch,
   type Opened,
 } from './ledger/open-batch.ts'
+import { missingSettings, notConfigured, type Unconfigured } from './configured.ts'
 import type { Services } from './services.ts'
 import { processRun, triggerRuns } from './trigger.ts'
 
 /** How many items a batch may have at most. */
 export const limitSchema = z.int().min(1).max(maxInt32)
 
-export type Started = Opened | { outcome: 'killed' }
+export type Started = Opened | { outcome: 'killed' } | Unconfigured
 
 /**
  * Starts a batch: opens it and triggers layer 1. A batch that is found in `starting`, its own or the active one, is
@@ -31,6 +32,8 @@ export type Started = Opened | { outcome: 'killed' }
  */
 export async function startBatch(services: Services, start: NewBatch): Promise<Started> {
   const { db } = services
+  const missing = missingSettings(services, start.workflow)
+  if (missing.length > 0) return { outcome: 'unconfigured', missing }
   if (await isKilled(db, start.workflow.name)) {
     const found = await findStarted(db, start)
     return found === undefined ? { outcome: 'killed' } : { outcome: 'found', ...found }
@@ -63,6 +66,10 @@ export async function startOrRecord(services: Services, start: NewBatch): Promis
   const started = await startBatch(services, start)
   const skip = async (reason: string) =>
     await recordSkipped(services.db, { ...start, by: { ...start.by, reason } })
+  if (started.outcome === 'unconfigured') {
+    await skip(notConfigured(started.missing))
+    return null
+  }
   if (started.outcome === 'killed') {
     await skip('the kill switch is on')
     return null

@@ -2,8 +2,9 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { APICallError, generateText, NoObjectGeneratedError, Output, type LanguageModelUsage } from 'ai'
 import { z } from 'zod'
 import type { Env } from '../env.ts'
-import { PermanentError, RetryLaterError } from '../errors.ts'
+import { PermanentError } from '../errors.ts'
 import type { Ai, CallAi, Usage } from '../workflows/contract.ts'
+import { errorOf } from './http.ts'
 
 /** An `Ai` that adds up what it uses. */
 export type MeteredAi = Ai & { used(): Usage & { model: string | null } }
@@ -119,16 +120,6 @@ const maxTokens = 1_000_000_000
 const added = (tokens: number, more: number | undefined): number =>
   Math.min(maxTokens, tokens + Math.max(0, Math.ceil(more ?? 0) || 0))
 
-const defaultRetrySeconds = 15
-
-/** Seconds that a `Retry-After` header asks for, as a number or a date; null when it says nothing. */
-function retryAfter(header: string | undefined): number | null {
-  if (header === undefined || header.trim() === '') return null
-  const seconds = Number(header)
-  const wait = Number.isNaN(seconds) ? (Date.parse(header) - Date.now()) / 1000 : seconds
-  return Number.isNaN(wait) ? null : Math.max(1, Math.ceil(wait))
-}
-
 /** The error to report; what the model wrote belongs in no log. */
 function withoutAnswer(error: unknown): unknown {
   if (APICallError.isInstance(error)) {
@@ -138,11 +129,8 @@ function withoutAnswer(error: unknown): unknown {
     if (statusCode !== undefined && permanentStatuses.has(statusCode)) {
       return Object.assign(new PermanentError(message), { name })
     }
-    const seconds = retryAfter(error.responseHeaders?.['retry-after'])
-    if (statusCode === 429 || seconds !== null) {
-      return new RetryLaterError(message, seconds ?? defaultRetrySeconds)
-    }
-    return Object.assign(new Error(message), { name })
+    const retryAfter = error.responseHeaders?.['retry-after'] ?? null
+    return errorOf({ status: statusCode ?? 0, retryAfter }, message, { name, permanent: false })
   }
   if (NoObjectGeneratedError.isInstance(error) || error instanceof z.ZodError) {
     return new Error("the model's answer does not fit the schema")

@@ -20,7 +20,7 @@ import {
 } from './bounds.ts'
 import { defaultLayers, type LayerName, type LayerSettings } from './layer-settings.ts'
 import type { Duration, Handlers } from './item-tools.ts'
-import type { CacheTools, Reader, Result, Skip, WorkTools } from './ports.ts'
+import type { CacheTools, Reader, Result, ServiceName, Skip, WorkTools } from './ports.ts'
 
 export type { Json } from '../db/json.ts'
 export type { Budget, Canary, Tolerate } from './bounds.ts'
@@ -92,6 +92,8 @@ type Options<P, Data extends Json> = {
    * batch may come while items of this one still wait.
    */
   completion: 'ended' | 'started'
+  /** What its steps use; it does not start where that is not configured. */
+  uses: readonly ServiceName[]
   /** Doing an item once more costs no more than money: nobody gets a second mail or charge. */
   replaySafe: boolean
 }
@@ -161,6 +163,7 @@ export function defineWorkflow<P extends Params, Data extends Json>(
     canary: null,
     overlap: 'skip',
     completion: 'ended',
+    uses: [],
     replaySafe: true,
     work: () => Promise.reject(new TypeError(`${rest.name} is durable: its work is no single step`)),
     run: null,

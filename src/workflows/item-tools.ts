@@ -2,7 +2,7 @@ import type ms from 'ms'
 import type { z } from 'zod'
 import type { Db } from '../db/client.ts'
 import type { Json } from '../db/json.ts'
-import type { Ai, Skip, Usage } from './ports.ts'
+import type { Ai, Mail, Payments, Skip, Usage } from './ports.ts'
 
 /** What a durable workflow's author writes and is given: a handler that may last for weeks, made of named steps. */
 
@@ -13,6 +13,8 @@ export type Duration = ms.StringValue
 export type StepServices = {
   db: Db
   ai: Ai
+  mail: Mail
+  payments: Payments
   /** The same for every try of the step, and for no other step: gives a service the means to act once. */
   key: string
   /** Aborts when the step's `timeout` is over; pass it on to what takes long. */
@@ -35,6 +37,14 @@ export type StepOptions = {
  * does not count as a try; any other error is worth another try.
  */
 export type StepWork<T extends Json | void> = (services: StepServices) => Promise<T>
+
+/** What an undo is given. */
+export type UndoServices = StepServices & {
+  /** The `key` that the step did it with. */
+  stepKey: string
+  /** The item has failed, or its batch was cancelled. */
+  because: 'failed' | 'cancelled'
+}
 
 /** What became of one of several steps. */
 export type StepOutcome<T> =
@@ -91,12 +101,11 @@ export type ItemTools = {
   notify(name: string, to: { workflow: string; itemId: string; event: string }, data: Json): Promise<boolean>
   /**
    * Says, before a step begins, how to undo it. When the item fails for good or its batch is cancelled, what was done is
-   * undone, last step first. `result` is null when it is not known whether the step has done anything; `stepKey` is the
-   * key that it would have done it with.
+   * undone, last step first. `result` is null when it is not known whether the step has done anything.
    */
   compensate<T extends Json>(
     step: string,
-    undo: (services: StepServices & { stepKey: string }, result: T | null) => Promise<void>,
+    undo: (services: UndoServices, result: T | null) => Promise<void>,
     options?: StepOptions,
   ): void
 }

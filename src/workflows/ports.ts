@@ -33,6 +33,38 @@ export type Ai = {
   }): Promise<z.output<Schema>>
 }
 
+/** Sends mail. Each step's mails are sent once, however often the step is tried. */
+export type Mail = {
+  /**
+   * @throws PermanentError when the service will never take it; RetryLaterError when it asks for patience; any other
+   * error is worth another try.
+   */
+  send(mail: { to: string; subject: string; text: string }): Promise<{ id: string }>
+}
+
+/** Charges cards. Each step's requests are carried out once, however often the step is tried. */
+export type Payments = {
+  /** Prepares a payment, and charges nothing. `amount` is in the currency's minor unit, `currency` as in ISO 4217. */
+  prepare(order: {
+    amount: number
+    currency: string
+    customer: string
+    paymentMethod: string
+    description: string
+  }): Promise<{ paymentId: string }>
+  /**
+   * Charges a prepared payment; one that is charged already stays so.
+   *
+   * @throws PermanentError named CardDeclined when the card is declined.
+   */
+  charge(paymentId: string): Promise<{ paymentId: string }>
+  /** Gives back what was charged, or sees to it that nothing will be. `nothing`: that had been done before. */
+  undo(paymentId: string): Promise<{ did: 'refunded' | 'canceled' | 'nothing' }>
+}
+
+/** What a workflow may use beside the database and the model, where it is configured. */
+export type ServiceName = 'mail' | 'payments'
+
 /** Where readers look first. Losing it loses nothing. */
 export type Cache = {
   get(key: string): Promise<unknown>

@@ -91,6 +91,12 @@ export function withSteps(workflow: Workflow, mocks: Mocks): Workflow {
   const mocked = (tools: ItemTools): ItemTools => ({
     ...tools,
     step: (name, work, options) => tools.step(name, mock(name, work), options),
+    call: (name, request, options) => {
+      const work = mocks[name]
+      return work === undefined
+        ? tools.call(name, request, options)
+        : (tools.step(name, work(unmade)) as ReturnType<typeof tools.call<never>>)
+    },
     parallel: (steps, options) => {
       const entries = Object.entries(steps).map(([name, work]) => [name, mock(name, work)])
       return tools.parallel(Object.fromEntries(entries) as typeof steps, options)
@@ -103,7 +109,9 @@ export function withSteps(workflow: Workflow, mocks: Mocks): Workflow {
   return { ...workflow, run: Object.fromEntries(run) as Workflow['run'] }
 }
 
-/** Gives a step's result without doing it. */
+const unmade = () => Promise.reject(new Error('a call cannot be made by what stands in for it'))
+
+/** Gives the result of a step, or of a call, without doing it. */
 export const mockStep = (workflow: Workflow, name: string, result: Json): Workflow =>
   withSteps(workflow, { [name]: () => () => Promise.resolve(result) })
 

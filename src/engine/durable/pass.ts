@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { PermanentError } from '../../errors.ts'
-import type { Json, StepOptions, StepOutcome, StepServices } from '../../workflows/contract.ts'
+import type { Json, StepOptions, StepOutcome, UndoServices } from '../../workflows/contract.ts'
 import type { ItemError } from '../item-error.ts'
 import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
 import { shownError, type Answer, type ItemRun, type Stop } from './item-run.ts'
@@ -11,7 +11,7 @@ export type Stopped = Stop | { is: 'failed'; error: ItemError } | { is: 'replaye
 /** Something to undo. */
 export type Undo = {
   step: string
-  undo(services: StepServices & { stepKey: string }, result: Json): Promise<void>
+  undo(services: UndoServices, result: Json): Promise<void>
   options: StepOptions
 }
 

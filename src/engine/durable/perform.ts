@@ -2,6 +2,7 @@ import { WorkflowRetryAfterError } from '@upstash/workflow'
 import ms from 'ms'
 import { PermanentError, RetryLaterError } from '../../errors.ts'
 import type { Json, StepOptions, StepServices, StepWork, Usage } from '../../workflows/contract.ts'
+import { stepServices } from '../configured.ts'
 import { checkStorable, until } from '../do-work.ts'
 import { itemError, type ItemError } from '../item-error.ts'
 import { beginStep, beginUndo, type Begun, type StepAt } from '../ledger/item-steps/begin-step.ts'
@@ -75,7 +76,9 @@ async function perform(
   try {
     const { batchId, itemId } = item
     const stepKey = await runId([services.env.ENVIRONMENT, batchId, itemId, name, begun.round])
-    const given = { db: services.db, ai, key: stepKey + kind.suffix, stepKey, signal }
+    const key = stepKey + kind.suffix
+    const used = stepServices(services, { key, signal })
+    const given = { db: services.db, ai, ...used, key, stepKey, signal }
     const value = (await until(signal, timeout, () => work(given))) ?? null
     checkStorable(value)
     await finish(kind.done(value))

@@ -41,7 +41,7 @@ export async function undoAll(
   const failures: ItemError[] = []
   for (const { step, undo, options, result } of steps) {
     const answer: Answer = await sdkStep(run, `undo:${step}`, () =>
-      performUndo(run, step, (services) => undo(services, result), options),
+      performUndo(run, step, (services) => undo({ ...services, because: why.status }, result), options),
     )
     if (answer.is === 'over') return answer
     if (answer.is === 'failed') failures.push(answer.error)

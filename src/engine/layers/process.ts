@@ -80,7 +80,7 @@ async function start(services: Services, wish: Wish, startKey: string) {
     sampleId: null,
     options: { params: z.json().parse(params), force, limit },
   })
-  if (started === null) return report(null, 'skipped: the kill switch is on')
+  if (started === null) return report(null, 'skipped: the kill switch is on, or something is not configured')
   const { outcome, batch } = started
   if (outcome === 'active' || batch.status === 'skipped')
     return report(null, 'skipped: another batch is active')

@@ -70,7 +70,8 @@ const decideRoute = createRoute({
   path: '/approvals/{id}',
   operationId: 'decideApproval',
   summary: 'Decide',
-  description: 'Answers 200 also when it was decided so before, 409 when it was decided otherwise or is too late.',
+  description:
+    'Answers 200 also when it was decided so before, 409 when it was decided otherwise or is too late.',
   tags: ['approvals'],
   security,
   request: {

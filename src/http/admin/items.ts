@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { countDoneBefore } from '../../engine/ledger/count-again.ts'
 import { readItem } from '../../engine/ledger/read-items.ts'
 import type { ItemStarted } from '../../engine/ledger/start-item.ts'
+import { notConfigured, type Unconfigured } from '../../engine/configured.ts'
 import { startItem } from '../../engine/start-item.ts'
 import { isMalformedText } from '../../db/client.ts'
 import { conflict, notFound, type HttpError } from '../../errors.ts'
@@ -103,7 +104,7 @@ export const itemRoutes = (workflows: readonly Workflow[]) =>
       return c.json(itemWithSteps(found), 200)
     })
 
-type Refused = Exclude<ItemStarted, { outcome: 'opened' | 'joined' | 'repeated' }>
+type Refused = Exclude<ItemStarted | Unconfigured, { outcome: 'opened' | 'joined' | 'repeated' }>
 
 function refusal(started: Refused, workflow: string, id: string): HttpError {
   switch (started.outcome) {
@@ -127,6 +128,8 @@ function refusal(started: Refused, workflow: string, id: string): HttpError {
       })
     case 'done':
       return conflict(`item ${id} has a fresh result`, { itemId: id })
+    case 'unconfigured':
+      return conflict(notConfigured(started.missing), { variables: started.missing })
     case 'killed':
       return conflict('the kill switch is on', { killSwitch: true })
     case 'key_used':

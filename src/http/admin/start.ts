@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { boundsOf } from '../../engine/bounds-of-start.ts'
+import { notConfigured } from '../../engine/configured.ts'
 import { countDoneBefore } from '../../engine/ledger/count-again.ts'
 import { findStarted, type Batch } from '../../engine/ledger/open-batch.ts'
 import { findPlan, type StoredPlan } from '../../engine/ledger/read-plans.ts'
@@ -98,6 +99,9 @@ async function dryRun(services: Services, key: string, wish: Wish) {
 
 /** @throws HttpError 409 when nothing was started. */
 function startedOrRefused(started: Started): Batch {
+  if (started.outcome === 'unconfigured') {
+    throw conflict(notConfigured(started.missing), { variables: started.missing })
+  }
   if (started.outcome === 'killed') throw conflict('the kill switch is on', { killSwitch: true })
   const { outcome, batch } = started
   if (outcome === 'active') {

@@ -17,5 +17,8 @@ const list = createRoute({
 export const workflowRoutes = (workflows: readonly Workflow[]) =>
   createApi().openapi(list, async (c) => {
     const switches = await listKillSwitches(c.var.services.db)
-    return c.json({ data: workflows.map((workflow) => workflowResource(workflow, switches)) }, 200)
+    return c.json(
+      { data: workflows.map((workflow) => workflowResource(workflow, c.var.services, switches)) },
+      200,
+    )
   })

@@ -1,9 +1,10 @@
 import { getTableColumns, sql, type SQL } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 import { z } from 'zod'
-import { agents, subscriptions, topics, users } from '../../../src/db/schema-product.ts'
+import { agents, subscriptions, topics, upgrades, users } from '../../../src/db/schema-product.ts'
 import { fromFile, type FileAgent } from './agents-file.ts'
 import { seedAgent } from './agents.ts'
+import { seedUpgrades } from './upgrades.ts'
 import { seedSubscriptions, seedTopics, seedUser } from './users.ts'
 
 const chunkSize = 5000
@@ -39,6 +40,7 @@ export async function insertPopulation(db: SeedDatabase, options: SeedOptions): 
     const each = <Row>(seed: (row: number, now: Date) => Row) => rows.map((row) => seed(row, now))
     seeded.users += await insertRows(db, users, each(seedUser))
     seeded.subscriptions += await insertRows(db, subscriptions, each(seedSubscriptions).flat())
+    await insertRows(db, upgrades, each(seedUpgrades).flat())
     seeded.topics += await insertRows(db, topics, each(seedTopics).flat())
   }
   for (const rows of chunks(agentCount)) {

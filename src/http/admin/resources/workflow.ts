@@ -1,6 +1,8 @@
 import { z } from '@hono/zod-openapi'
 import { everyWorkflow, type KillSwitch } from '../../../engine/ledger/kill-switch.ts'
+import { missingSettings } from '../../../engine/configured.ts'
 import { layerPath } from '../../../engine/names.ts'
+import type { Services } from '../../../engine/services.ts'
 import { currentHandler, type LayerName, type Workflow } from '../../../workflows/contract.ts'
 import { orNull } from '../api.ts'
 import { budgetShown, canaryShown, estimateShown, tolerateShown } from './bounds.ts'
@@ -49,6 +51,10 @@ export const workflowSchema = z
       description: 'False: to do an item again could mean a second mail or charge',
     }),
     layers: z.object({ process: layer, paginate: layer, execute: layer }),
+    uses: z.array(z.enum(['mail', 'payments'])),
+    notConfigured: z
+      .array(z.string())
+      .openapi({ description: 'Settings that are missing: it does not start while there are any' }),
     killSwitch: orNull(killSwitchSchema).openapi({
       description: 'Not null: nothing of this workflow starts',
     }),
@@ -58,6 +64,7 @@ export const workflowSchema = z
 /** A workflow as the API shows it. */
 export function workflowResource(
   workflow: Workflow,
+  services: Services,
   switches: readonly KillSwitch[],
 ): z.output<typeof workflowSchema> {
   const killSwitch = switches.find(({ workflow: name }) => name === everyWorkflow || name === workflow.name)
@@ -86,6 +93,8 @@ export function workflowResource(
       paginate: { path: path('paginate'), ...paginate },
       execute: { path: path('execute'), ...execute },
     },
+    uses: [...workflow.uses],
+    notConfigured: missingSettings(services, workflow),
     killSwitch: killSwitch === undefined ? null : killSwitchResource(killSwitch),
   }
 }

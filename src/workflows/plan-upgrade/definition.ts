@@ -1,0 +1,114 @@
+import { and, eq, isNull } from 'drizzle-orm'
+import { z } from 'zod'
+import type { Db } from '../../db/client.ts'
+import { grants, upgrades, users } from '../../db/schema.ts'
+import { PermanentError } from '../../errors.ts'
+import { defineWorkflow, skip } from '../contract.ts'
+import { inputVersion } from '../input-version.ts'
+
+/** What comes with a plan: requests a day, and credits once. */
+const included = {
+  starter: { quota: 1_000, credits: 100 },
+  pro: { quota: 10_000, credits: 1_000 },
+  team: { quota: 100_000, credits: 10_000 },
+} as const
+
+const data = z.object({ paymentId: z.string(), quota: z.int(), credits: z.int() })
+
+async function requestOf(db: Db, id: string) {
+  const [request] = await db
+    .select({
+      userId: upgrades.userId,
+      plan: upgrades.plan,
+      amount: upgrades.amount,
+      currency: upgrades.currency,
+      customer: upgrades.customer,
+      paymentMethod: upgrades.paymentMethod,
+      email: users.email,
+    })
+    .from(upgrades)
+    .innerJoin(users, eq(users.id, upgrades.userId))
+    .where(and(eq(upgrades.id, id), eq(upgrades.status, 'requested')))
+  return request ?? null
+}
+
+type Grant = { userId: string; kind: 'quota' | 'credits'; amount: number }
+
+/** Gives it once, however often it is asked with the same key. */
+async function grant(db: Db, key: string, given: Grant): Promise<number> {
+  await db
+    .insert(grants)
+    .values({ id: key, ...given })
+    .onConflictDoNothing()
+  return given.amount
+}
+
+const revoke = (db: Db, key: string) =>
+  db
+    .update(grants)
+    .set({ revokedAt: new Date() })
+    .where(and(eq(grants.id, key), isNull(grants.revokedAt)))
+
+const setStatus = (db: Db, id: string, status: 'requested' | 'active' | 'failed') =>
+  db.update(upgrades).set({ status }).where(eq(upgrades.id, id))
+
+/** Charges for a plan and hands out what comes with it: all of it, or nothing. */
+export default defineWorkflow({
+  name: 'plan-upgrade',
+  entity: { one: 'upgrade', many: 'upgrades' },
+  verb: 'fulfil',
+  schedule: '*/10 * * * *',
+  uses: ['payments', 'mail'],
+  replaySafe: false,
+  tolerate: { percent: 30, window: 50 },
+  params: z.object({}),
+  data,
+  population: ({ db }) =>
+    db
+      .select({
+        id: upgrades.id,
+        version: inputVersion(upgrades.plan, upgrades.amount, upgrades.paymentMethod),
+      })
+      .from(upgrades)
+      .where(eq(upgrades.status, 'requested')),
+
+  run: {
+    1: async ({ id }, { step, parallel, compensate }) => {
+      // Undone last: whoever asked may ask again, with another card.
+      compensate(
+        'accept',
+        async ({ db, because }) =>
+          void (await setStatus(db, id, because === 'failed' ? 'failed' : 'requested')),
+      )
+      const request = await step('accept', ({ db }) => requestOf(db, id))
+      if (request === null) return skip('it was fulfilled or withdrawn by now')
+      const { userId, plan, amount, currency, customer, paymentMethod, email } = request
+
+      // Nothing is charged by preparing it, so that what may have been charged has an id to be undone by.
+      compensate('prepare', async ({ payments }, prepared: { paymentId: string } | null) => {
+        if (prepared !== null) await payments.undo(prepared.paymentId)
+      })
+      const order = { amount, currency, customer, paymentMethod, description: `Upgrade to ${plan}` }
+      const { paymentId } = await step('prepare', ({ payments }) => payments.prepare(order))
+
+      compensate('charge', async ({ payments }) => void (await payments.undo(paymentId)))
+      await step('charge', ({ payments }) => payments.charge(paymentId))
+
+      const { quota, credits } = included[plan]
+      compensate('quota', async ({ db, stepKey }) => void (await revoke(db, stepKey)))
+      compensate('credits', async ({ db, stepKey }) => void (await revoke(db, stepKey)))
+      const given = await parallel({
+        quota: ({ db, key }) => grant(db, key, { userId, kind: 'quota', amount: quota }),
+        credits: ({ db, key }) => grant(db, key, { userId, kind: 'credits', amount: credits }),
+      })
+      for (const outcome of Object.values(given)) {
+        if (!outcome.ok) throw new PermanentError(outcome.error.message)
+      }
+
+      await step('close', async ({ db }) => void (await setStatus(db, id, 'active')))
+      const text = `Your plan is ${plan} now, with ${quota} requests a day and ${credits} credits.`
+      await step('notify', ({ mail }) => mail.send({ to: email, subject: 'Your new plan', text }))
+      return { paymentId, quota, credits }
+    },
+  },
+})

@@ -1,0 +1,85 @@
+import { and, eq, sql } from 'drizzle-orm'
+import { z } from 'zod'
+import type { Db } from '../../db/client.ts'
+import { subscriptions, users } from '../../db/schema.ts'
+import { defineWorkflow, skip } from '../contract.ts'
+import { expiryMail, nudgeMail, thanksMail, welcomeMail } from './mails.ts'
+
+const data = z.object({ outcome: z.enum(['converted', 'expired']), mails: z.array(z.string()) })
+
+/** Whom to write to, and how their trial stands. */
+async function trialOf(db: Db, id: string) {
+  const [trial] = await db
+    .select({
+      status: subscriptions.status,
+      endsAt: sql<
+        string | null
+      >`to_char(${subscriptions.currentPeriodEnd} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`,
+      name: users.name,
+      email: users.email,
+      userStatus: users.status,
+    })
+    .from(subscriptions)
+    .innerJoin(users, eq(users.id, subscriptions.userId))
+    .where(eq(subscriptions.id, id))
+  return trial ?? null
+}
+
+type Trial = NonNullable<Awaited<ReturnType<typeof trialOf>>>
+const isReachable = (trial: Trial | null): trial is Trial => trial !== null && trial.userStatus === 'active'
+
+/** Accompanies a trial from its first day to its end. */
+export default defineWorkflow({
+  name: 'trial-lifecycle',
+  entity: { one: 'trial', many: 'trials' },
+  verb: 'accompany',
+  schedule: '0 8 * * *',
+  uses: ['mail'],
+  replaySafe: false,
+  completion: 'started',
+  tolerate: { percent: 50, window: 100 },
+  params: z.object({}),
+  data,
+  population: ({ db }) =>
+    db
+      .select({ id: subscriptions.id, version: sql<string>`'1'` })
+      .from(subscriptions)
+      .innerJoin(users, eq(users.id, subscriptions.userId))
+      .where(and(eq(subscriptions.status, 'trialing'), eq(users.status, 'active'))),
+
+  run: {
+    1: async ({ id }, { step, sleep, sleepUntil }) => {
+      const mails: string[] = []
+      const look = (name: string) => step(name, ({ db }) => trialOf(db, id))
+      const send = async (
+        name: string,
+        mail: Parameters<typeof welcomeMail>[0],
+        write: typeof welcomeMail,
+      ) => {
+        await step(name, (services) => services.mail.send(write(mail)))
+        mails.push(name)
+      }
+
+      const first = await look('look at the start')
+      if (!isReachable(first) || first.status !== 'trialing')
+        return skip('the trial is over, or the user is gone')
+      await send('welcome', first, welcomeMail)
+      await sleep('first week', '7 days')
+
+      const later = await look('look after a week')
+      if (!isReachable(later)) return skip('the user is gone')
+      if (later.status === 'active') {
+        await send('thanks', later, thanksMail)
+        return { outcome: 'converted' as const, mails }
+      }
+      await send('nudge', later, nudgeMail)
+      if (later.endsAt !== null) await sleepUntil('end of the trial', later.endsAt)
+
+      const last = await look('look at the end')
+      if (!isReachable(last)) return skip('the user is gone')
+      if (last.status === 'active') return { outcome: 'converted' as const, mails }
+      await send('expiry', last, expiryMail)
+      return { outcome: 'expired' as const, mails }
+    },
+  },
+})
