@@ -60,7 +60,15 @@ describe('the workflows', () => {
             },
           },
         },
-        { name: 'agent-welcome', schedule: '30 3 * * *', entity: { one: 'agent', many: 'agents' } },
+        {
+          name: 'agent-welcome',
+          schedule: '30 3 * * *',
+          entity: { one: 'agent', many: 'agents' },
+          durable: false,
+        },
+        { name: 'trial-lifecycle', durable: true, completion: 'started', replaySafe: false, uses: ['mail'] },
+        { name: 'agent-review', durable: true, completion: 'started' },
+        { name: 'plan-upgrade', durable: true, completion: 'ended' },
       ],
     })
   })

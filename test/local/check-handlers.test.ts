@@ -1,0 +1,57 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { sql } from 'drizzle-orm'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { migrateDatabase } from './migrate-database.ts'
+import { startNeon, type LocalNeon } from './neon/start.ts'
+import { withDatabase } from './seed/seed-database.ts'
+
+let neon: LocalNeon
+beforeAll(async () => {
+  neon = await startNeon()
+  await migrateDatabase(neon.postgresUrl)
+})
+afterAll(() => neon.close())
+
+const run = promisify(execFile)
+const check = (url: string | undefined) =>
+  run(process.execPath, ['test/local/check-handlers.ts'], {
+    env: { ...process.env, DATABASE_URL: url },
+  }).then(
+    ({ stdout }) => ({ code: 0, said: stdout }),
+    (error: unknown) => {
+      const { code, stderr } = error as { code: number; stderr: string }
+      return { code, said: stderr }
+    },
+  )
+
+/** Records an item that a handler of this version began, with this status. */
+const item = (workflow: string, handler: number, status: string) =>
+  withDatabase(neon.postgresUrl, async (db) => {
+    await db.execute(sql`delete from batches`)
+    await db.execute(sql`
+      insert into batches (id, workflow, scope, status, start_key, started_by, params, force, max_outstanding,
+        parallelism, rate, item_tokens, item_usd)
+      values ('01a00000-0000-7000-8000-000000000001', ${workflow}, '', 'completed', 'k', 'api', '{}', false, 1, 1, 1, 0, 0)`)
+    await db.execute(sql`
+      insert into batch_items (batch_id, item_id, workflow, scope, page, version, status, handler)
+      values ('01a00000-0000-7000-8000-000000000001', 'one', ${workflow}, '', 1, '', ${status}, ${handler})`)
+  })
+
+test.each([
+  ['waits with a handler that is here', 'trial-lifecycle', 1, 'waiting', 0, 'every handler in use is here'],
+  ['waits with a handler that is not', 'trial-lifecycle', 7, 'waiting', 1, 'version 7'],
+  ['is of a workflow that is not here', 'gone', 1, 'running', 1, '1 unfinished item(s) of gone'],
+  ['has ended', 'trial-lifecycle', 7, 'succeeded', 0, 'every handler in use is here'],
+])('a deployment while an item %s', async (_, workflow, handler, status, code, said) => {
+  await item(workflow, handler, status)
+  const checked = await check(neon.postgresUrl)
+  expect(checked.said).toContain(said)
+  expect(checked.code).toBe(code)
+})
+
+test('a deployment of which nobody knows the database is refused', async () => {
+  const { code, said } = await check(undefined)
+  expect(code).toBe(1)
+  expect(said).toContain('DATABASE_URL')
+})
