@@ -17,7 +17,7 @@ export default defineConfig({
         ],
         test: {
           name: 'worker',
-          include: ['test/{engine,http,workflows}/**/*.test.ts'],
+          include: ['test/{engine,http,services,workflows}/**/*.test.ts'],
           globalSetup: ['test/support/lanes.setup.ts'],
           // Each has local services of its own.
           maxWorkers: lanes,

@@ -7,6 +7,8 @@ const origin = z
   .refine((text) => `${URL.parse(text)?.pathname}${URL.parse(text)?.search}` === '/', 'is not https://host')
   .transform((text) => URL.parse(text)?.origin ?? text)
 const secret = z.string().min(1)
+/** A key as a header can carry it: what cannot be sent would be quoted in an error. */
+const headerSecret = z.string().regex(/^[\x21-\x7e]+$/)
 const postgresUrl = z.string().refine((text) => {
   const parsed = URL.parse(text)
   return (
@@ -43,13 +45,14 @@ export const envSchema = z.object({
   /** Dollars for a million tokens of AI_MODEL; without both, nothing is said of dollars and no budget may be in them. */
   AI_INPUT_USD_PER_MILLION: z.coerce.number().min(0).optional(),
   AI_OUTPUT_USD_PER_MILLION: z.coerce.number().min(0).optional(),
-  /** Resend's API; mail is sent when both its key and a sender are set: `Name <address>`. */
+  /** An API like Resend's. Mail can be sent when both MAIL_API_KEY and MAIL_FROM are set. */
   MAIL_URL: url.default('https://api.resend.com'),
-  MAIL_API_KEY: secret.optional(),
-  MAIL_FROM: z.string().min(3).optional(),
-  /** Stripe's API; payments are made when its key is set. */
+  MAIL_API_KEY: headerSecret.optional(),
+  /** The sender: `mail@example.com` or `Name <mail@example.com>`. */
+  MAIL_FROM: z.string().min(1).optional(),
+  /** An API like Stripe's. Payments can be made when PAYMENTS_API_KEY is set. */
   PAYMENTS_URL: url.default('https://api.stripe.com'),
-  PAYMENTS_API_KEY: secret.optional(),
+  PAYMENTS_API_KEY: headerSecret.optional(),
   /** Multiplies every parallelism and rate; 1 keeps the definitions' limits. */
   FLOW_CONTROL_FACTOR: z.coerce.number().positive().default(1),
 })

@@ -1,5 +1,5 @@
 import type { ServiceName, StepServices, Workflow } from '../workflows/contract.ts'
-import type { ServiceScope } from '../services/http.ts'
+import type { Scope } from '../services/idempotency-keys.ts'
 import type { Services } from './services.ts'
 
 /** The settings that a service wants, all of which are missing or none. */
@@ -22,7 +22,7 @@ export const notConfigured = (missing: readonly string[]) => `not configured: ${
 /** The services of one step; one that is not configured fails when it is used. */
 export function stepServices(
   { createMail, createPayments }: Services,
-  scope: ServiceScope,
+  scope: Scope,
 ): Pick<StepServices, 'mail' | 'payments'> {
   const fail = (service: ServiceName) => () =>
     Promise.reject(new Error(`${service}: ${settings[service].join(', ')} missing`))

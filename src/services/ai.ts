@@ -2,9 +2,9 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { APICallError, generateText, NoObjectGeneratedError, Output, type LanguageModelUsage } from 'ai'
 import { z } from 'zod'
 import type { Env } from '../env.ts'
-import { PermanentError } from '../errors.ts'
+import { PermanentError, RetryLaterError } from '../errors.ts'
 import type { Ai, CallAi, Usage } from '../workflows/contract.ts'
-import { errorOf } from './http.ts'
+import { defaultRetrySeconds, retryAfter } from './retry-after.ts'
 
 /** An `Ai` that adds up what it uses. */
 export type MeteredAi = Ai & { used(): Usage & { model: string | null } }
@@ -129,8 +129,11 @@ function withoutAnswer(error: unknown): unknown {
     if (statusCode !== undefined && permanentStatuses.has(statusCode)) {
       return Object.assign(new PermanentError(message), { name })
     }
-    const retryAfter = error.responseHeaders?.['retry-after'] ?? null
-    return errorOf({ status: statusCode ?? 0, retryAfter }, message, { name, permanent: false })
+    const seconds = retryAfter(error.responseHeaders?.['retry-after'])
+    if (statusCode === 429 || seconds !== null) {
+      return new RetryLaterError(message, seconds ?? defaultRetrySeconds)
+    }
+    return Object.assign(new Error(message), { name })
   }
   if (NoObjectGeneratedError.isInstance(error) || error instanceof z.ZodError) {
     return new Error("the model's answer does not fit the schema")

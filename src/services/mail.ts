@@ -1,47 +1,50 @@
 import { z } from 'zod'
 import type { Env } from '../env.ts'
-import type { Mail } from '../workflows/contract.ts'
-import { ask, errorOf, isRefused, keysOf, type Refusal, type ServiceScope } from './http.ts'
+import type { Mail } from '../workflows/ports.ts'
+import { ask, notUnderstood, refusal, type Answer } from './ask.ts'
+import { idempotencyKeys, type Scope } from './idempotency-keys.ts'
 
-const sent = z.object({ id: z.string() })
-const problem = z.object({ name: z.string() })
+/** Makes the mail of one step. */
+export type CreateMail = (scope: Scope) => Mail
 
-export type CreateMail = (scope: ServiceScope) => Mail
+const service = { message: 'the mail service', error: 'Mail' }
 
-/** Mail through Resend's HTTP API, https://resend.com/docs/api-reference/emails/send-email. Null: it is not configured. */
-export function createMail({ MAIL_URL, MAIL_API_KEY, MAIL_FROM }: Env): CreateMail | null {
-  if (MAIL_API_KEY === undefined || MAIL_FROM === undefined) return null
-  return (scope) => {
-    const nextKey = keysOf(scope)
+const sentSchema = z.object({ id: z.string().min(1) })
+const errorSchema = z.object({ name: z.string() })
+
+/** Mail over Resend's API, or null when MAIL_API_KEY or MAIL_FROM is not set. */
+export function createMail(env: Env): CreateMail | null {
+  const { MAIL_URL: url, MAIL_API_KEY: apiKey, MAIL_FROM: from } = env
+  if (apiKey === undefined || from === undefined) return null
+  return ({ key, signal }) => {
+    const nextKey = idempotencyKeys(key)
     return {
       async send({ to, subject, text }) {
-        const answer = await ask(sent, 'the mail service', `${MAIL_URL}/emails`, {
+        const answer = await ask(service, {
+          url: `${url}/emails`,
           method: 'POST',
           headers: {
-            authorization: `Bearer ${MAIL_API_KEY}`,
+            authorization: `Bearer ${apiKey}`,
             'content-type': 'application/json',
             'idempotency-key': nextKey(),
+            // Resend refuses requests that name no client.
+            'user-agent': 'rounds',
           },
-          body: JSON.stringify({ from: MAIL_FROM, to: [to], subject, text }),
-          signal: scope.signal,
+          body: JSON.stringify({ from, to: [to], subject, text }),
+          signal,
         })
-        if (isRefused(answer)) throw refusal(answer.refused)
-        return answer
+        if (!answer.ok) throw refused(answer)
+        const sent = sentSchema.safeParse(answer.body)
+        if (!sent.success) throw notUnderstood(service)
+        return { id: sent.data.id }
       },
     }
   }
 }
 
-/** Statuses and names of errors that may be gone the next time, though they say that the request is wrong. */
-const passing = new Set(['concurrent_idempotent_requests'])
-
-function refusal(refused: Refusal): Error {
-  const { status } = refused
-  const name = problem.safeParse(refused.body).data?.name ?? 'no reason given'
-  const permanent =
-    status >= 400 && status < 500 && ![401, 403, 408, 429].includes(status) && !passing.has(name)
-  return errorOf(refused, `the mail service answered ${status}: ${name}`, {
-    name: `Mail${status}`,
-    permanent,
-  })
+function refused(answer: Answer): Error {
+  const name = errorSchema.safeParse(answer.body).data?.name
+  // The other conflicts are with a request that is still under way.
+  const otherMail = answer.status === 409 && name === 'invalid_idempotent_request'
+  return otherMail ? refusal(service, answer, [name], true) : refusal(service, answer, [name])
 }

@@ -1,92 +1,107 @@
-import { z } from 'zod'
 import type { Env } from '../env.ts'
-import type { Payments } from '../workflows/contract.ts'
-import { ask, errorOf, isRefused, keysOf, type Refusal, type ServiceScope } from './http.ts'
+import { PermanentError, RetryLaterError } from '../errors.ts'
+import type { Payments } from '../workflows/ports.ts'
+import { idempotencyKeys, type Scope } from './idempotency-keys.ts'
+import { cardDeclined, given, paymentsApi, unexpectedState, type Intent } from './payments-api.ts'
 
-const intent = z.object({ id: z.string(), status: z.string() })
-type Intent = z.output<typeof intent>
-const refund = z.object({ id: z.string() })
-const problem = z.object({
-  error: z.object({ type: z.string(), code: z.string().optional(), decline_code: z.string().optional() }),
-})
+/** Makes the payments of one step. */
+export type CreatePayments = (scope: Scope) => Payments
 
-export type CreatePayments = (scope: ServiceScope) => Payments
+type Api = ReturnType<typeof paymentsApi>
 
-/** Its answers are of this version, whatever the account's own is. */
-const version = '2024-06-20'
+/** A bank that has not decided yet is asked again after so long. */
+const undecidedSeconds = 60
 
-/** Payments through Stripe's HTTP API, https://docs.stripe.com/api/payment_intents. Null: they are not configured. */
-export function createPayments({ PAYMENTS_URL, PAYMENTS_API_KEY }: Env): CreatePayments | null {
-  if (PAYMENTS_API_KEY === undefined) return null
-  const headers = { authorization: `Bearer ${PAYMENTS_API_KEY}`, 'stripe-version': version }
-
-  return (scope) => {
-    const nextKey = keysOf(scope)
-    const { signal } = scope
-    const post = <Schema extends z.ZodType>(schema: Schema, path: string, form: Record<string, string>) =>
-      ask(schema, 'the payment service', `${PAYMENTS_URL}/v1/${path}`, {
-        method: 'POST',
-        headers: { ...headers, 'idempotency-key': nextKey() },
-        body: new URLSearchParams(form),
-        signal,
-      })
-    const read = async (paymentId: string): Promise<Intent> => {
-      const path = `${PAYMENTS_URL}/v1/payment_intents/${encodeURIComponent(paymentId)}`
-      const answer = await ask(intent, 'the payment service', path, { headers, signal })
-      return accepted(answer)
-    }
-
+/** Payments over Stripe's API, or null when PAYMENTS_API_KEY is not set. */
+export function createPayments(env: Env): CreatePayments | null {
+  const { PAYMENTS_URL: url, PAYMENTS_API_KEY: apiKey } = env
+  if (apiKey === undefined) return null
+  return ({ key, signal }) => {
+    const api = paymentsApi({ url, apiKey, signal })
+    const nextKey = idempotencyKeys(key)
     return {
       async prepare({ amount, currency, customer, paymentMethod, description }) {
-        const answer = await post(intent, 'payment_intents', {
+        const form = {
           amount: String(amount),
-          currency,
+          currency: currency.toLowerCase(),
           customer,
           payment_method: paymentMethod,
+          // Cards answer at once, and need no page to return to.
           'payment_method_types[0]': 'card',
           description,
-        })
-        return { paymentId: accepted(answer).id }
-      },
-
-      async charge(paymentId) {
-        const path = `payment_intents/${encodeURIComponent(paymentId)}/confirm`
-        const answer = await post(intent, path, { off_session: 'true' })
-        const isCharged = isRefused(answer) && codeOf(answer.refused) === 'payment_intent_unexpected_state'
-        const { status } = isCharged ? await read(paymentId) : accepted(answer)
-        if (status === 'succeeded') return { paymentId }
-        throw new Error(`the payment is ${status}`)
-      },
-
-      async undo(paymentId) {
-        const { status } = await read(paymentId)
-        if (status === 'canceled') return { did: 'nothing' }
-        if (status === 'processing') throw new Error('the payment is still being processed')
-        if (status !== 'succeeded') {
-          accepted(await post(intent, `payment_intents/${encodeURIComponent(paymentId)}/cancel`, {}))
-          return { did: 'canceled' }
+          confirm: 'false',
         }
-        const answer = await post(refund, 'refunds', { payment_intent: paymentId })
-        if (isRefused(answer) && codeOf(answer.refused) === 'charge_already_refunded')
-          return { did: 'nothing' }
-        accepted(answer)
-        return { did: 'refunded' }
+        const { id } = given(await api.create(form, nextKey()))
+        return { paymentId: id }
       },
+      charge: (paymentId) => charge(api, paymentId, nextKey()),
+      undo: (paymentId) => undo(api, paymentId, nextKey()),
     }
   }
 }
 
-const codeOf = ({ body }: Refusal) => problem.safeParse(body).data?.error.code
-
-/** @throws PermanentError when the card is declined or the request is wrong; any other error may be gone the next time. */
-function accepted<Answer extends object>(answer: Answer | { refused: Refusal }): Answer {
-  if (!isRefused(answer)) return answer
-  const { refused } = answer
-  const { status } = refused
-  const said = problem.safeParse(refused.body).data?.error
-  const why = [said?.type, said?.code, said?.decline_code].filter((part) => part !== undefined).join(', ')
-  const message = `the payment service answered ${status}: ${why === '' ? 'no reason given' : why}`
-  const isDeclined = said?.type === 'card_error'
-  const permanent = isDeclined || [400, 404, 422].includes(status)
-  throw errorOf(refused, message, { name: isDeclined ? 'CardDeclined' : `Payment${status}`, permanent })
+/** The state is asked first: after a day, the key alone would not know that the payment was charged. */
+async function charge(api: Api, id: string, key: string): Promise<{ paymentId: string }> {
+  const before = await api.read(id)
+  if (before.status !== 'requires_confirmation') return charged(before)
+  const confirmed = await api.confirm(id, key)
+  // Somebody else was faster.
+  if ('error' in confirmed && confirmed.code === unexpectedState) return charged(await api.read(id))
+  return charged(given(confirmed))
 }
+
+/** @throws an error for a payment that is not charged, by what may become of it. */
+function charged(intent: Intent): { paymentId: string } {
+  const { id, status, last_payment_error: error } = intent
+  switch (status) {
+    case 'succeeded':
+      return { paymentId: id }
+    case 'requires_payment_method':
+      throw cardDeclined([error?.code, error?.decline_code])
+    case 'requires_action':
+      throw cardDeclined(['authentication_required'])
+    case 'processing':
+      throw undecided()
+    case 'requires_confirmation':
+      throw new Error('the payment was not charged')
+    case 'requires_capture':
+    case 'canceled':
+      throw new PermanentError(`the payment cannot be charged (${status})`)
+  }
+}
+
+async function undo(api: Api, id: string, key: string): ReturnType<Payments['undo']> {
+  const before = await api.read(id)
+  const settled = await undoSettled(api, before, key)
+  if (settled !== null) return settled
+  // Stripe takes a key for one kind of request only.
+  const canceled = await api.cancel(id, `${key}:cancel`)
+  if ('value' in canceled) return { did: 'canceled' }
+  if (canceled.code !== unexpectedState) throw canceled.error
+  // It was charged or canceled meanwhile.
+  const undone = await undoSettled(api, await api.read(id), key)
+  if (undone === null) throw new Error('the payment could not be canceled')
+  return undone
+}
+
+/** Undoes a payment that is charged, canceled or with the bank; null: it has done nothing yet. */
+async function undoSettled(
+  api: Api,
+  { id, status, latest_charge: latest }: Awaited<ReturnType<Api['read']>>,
+  key: string,
+): Promise<Awaited<ReturnType<Payments['undo']>> | null> {
+  if (status === 'processing') throw undecided()
+  if (status === 'canceled' || latest?.refunded === true) return { did: 'nothing' }
+  if (status !== 'succeeded') return null
+  const refunded = await api.refund(id, key)
+  if ('error' in refunded && refunded.code === 'charge_already_refunded') return { did: 'nothing' }
+  const refund = given(refunded)
+  if (refund.status === 'failed' || refund.status === 'canceled') {
+    throw Object.assign(new PermanentError(`the refund was refused (${refund.status})`), {
+      name: 'RefundFailed',
+    })
+  }
+  return { did: 'refunded' }
+}
+
+const undecided = () => new RetryLaterError('the bank has not decided on the payment yet', undecidedSeconds)

@@ -33,18 +33,37 @@ export type Ai = {
   }): Promise<z.output<Schema>>
 }
 
-/** Sends mail. Each step's mails are sent once, however often the step is tried. */
+/**
+ * Sends mail. Whatever a step sends again, it sends under the same keys, so that it arrives once; the service remembers
+ * a key for 24 hours.
+ */
 export type Mail = {
   /**
-   * @throws PermanentError when the service will never take it; RetryLaterError when it asks for patience; any other
-   * error is worth another try.
+   * Sends one mail as plain text.
+   *
+   * @param mail.to one address.
+   * @returns the service's id of the mail.
+   * @throws PermanentError when the service refuses the mail as it is, RetryLaterError when it asks for patience; any
+   * other error is worth another try.
    */
   send(mail: { to: string; subject: string; text: string }): Promise<{ id: string }>
 }
 
-/** Charges cards. Each step's requests are carried out once, however often the step is tried. */
+/**
+ * Charges cards that customers have saved. A payment is prepared, then charged, and may be undone. Whatever a step asks
+ * for again, it asks for under the same keys; the service remembers a key for 24 hours, and the state of a payment for
+ * good. All throw PermanentError when the service refuses the request as it is, RetryLaterError when it asks for
+ * patience; any other error is worth another try.
+ */
 export type Payments = {
-  /** Prepares a payment, and charges nothing. `amount` is in the currency's minor unit, `currency` as in ISO 4217. */
+  /**
+   * Prepares a payment without charging anything.
+   *
+   * @param order.amount in the currency's minor unit: 1999 is 19.99 euros, but 1999 yen.
+   * @param order.currency ISO 4217: `eur`.
+   * @param order.customer, order.paymentMethod the service's ids of who pays, and of a card that this customer saved.
+   * @param order.description what the customer and the books are told.
+   */
   prepare(order: {
     amount: number
     currency: string
@@ -53,12 +72,17 @@ export type Payments = {
     description: string
   }): Promise<{ paymentId: string }>
   /**
-   * Charges a prepared payment; one that is charged already stays so.
+   * Charges a prepared payment while the customer is away; one that is already charged stays charged once.
    *
-   * @throws PermanentError named CardDeclined when the card is declined.
+   * @throws PermanentError named CardDeclined when the card is declined, also when only the customer could approve it.
+   * That is final: another try needs a payment that is prepared anew.
    */
   charge(paymentId: string): Promise<{ paymentId: string }>
-  /** Gives back what was charged, or sees to it that nothing will be. `nothing`: that had been done before. */
+  /**
+   * Undoes whatever a payment has done: refunds a charged one, cancels one that is not charged.
+   *
+   * @returns what it did; `nothing`: the payment was undone before.
+   */
   undo(paymentId: string): Promise<{ did: 'refunded' | 'canceled' | 'nothing' }>
 }
 

@@ -1,6 +1,8 @@
+import { startMail, type LocalMail } from './mail/start.ts'
 import { migrateDatabase } from './migrate-database.ts'
 import { startModel, type LocalModel } from './model/start.ts'
 import { startNeon, type LocalNeon } from './neon/start.ts'
+import { startPayments, type LocalPayments } from './payments/start.ts'
 import { checkPostgresUrl } from './postgres-url.ts'
 import { startQstash, type LocalQstash, type QstashOptions } from './qstash/index.ts'
 import { startRedis, type LocalRedis } from './redis/start.ts'
@@ -19,6 +21,8 @@ export type Stack = {
   neon: LocalNeon
   redis: LocalRedis
   model: LocalModel
+  mail: LocalMail
+  payments: LocalPayments
   /** Null: `QSTASH_URL` in the environment names another QStash. */
   qstash: LocalQstash | null
   bindings: Record<string, string>
@@ -39,24 +43,27 @@ export async function startStack(options: StackOptions, env = process.env): Prom
     startNeon(postgresUrl === undefined ? {} : { postgresUrl }),
     startRedis(env.LOCAL_REDIS_URL === undefined ? {} : { redisUrl: env.LOCAL_REDIS_URL }),
     startModel(),
+    startMail(),
+    startPayments(),
     external === null ? startQstash(options.qstash) : Promise.resolve(null),
   ] as const
   try {
-    const [neon, redis, model, qstash] = await Promise.all(starting)
+    const [neon, redis, model, mail, payments, qstash] = await Promise.all(starting)
     await migrateDatabase(neon.postgresUrl)
     const bindings = {
       // Deliveries of the local QStash come to this Worker, whatever an operator's shell has set.
       APP_URL: external === null ? options.appUrl : (env.APP_URL ?? options.appUrl),
       ENVIRONMENT: 'local',
       ADMIN_TOKEN: adminToken,
-      ...serviceBindings({ neon, redis, model }),
+      ...serviceBindings({ neon, redis, model, mail, payments }),
       ...(qstash === null ? external : localQstash(qstash)),
       FLOW_CONTROL_FACTOR: String(options.flowControlFactor ?? 1),
     }
     const close = async () => {
-      await Promise.all([qstash?.close(), model.close(), redis.close(), neon.close()])
+      const services = [mail, payments, model, redis, neon]
+      await Promise.all([qstash?.close(), ...services.map((service) => service.close())])
     }
-    return { neon, redis, model, qstash, bindings, close }
+    return { neon, redis, model, mail, payments, qstash, bindings, close }
   } catch (error) {
     await closeAll(await Promise.allSettled(starting))
     throw error
@@ -71,7 +78,13 @@ async function closeAll(settled: readonly PromiseSettledResult<Closable>[]): Pro
   await Promise.all(started.map((service) => service.close()))
 }
 
-const serviceBindings = ({ neon, redis, model }: Pick<Stack, 'neon' | 'redis' | 'model'>) => ({
+const serviceBindings = ({
+  neon,
+  redis,
+  model,
+  mail,
+  payments,
+}: Omit<Stack, 'qstash' | 'bindings' | 'close'>) => ({
   DATABASE_URL: neon.databaseUrl,
   DATABASE_HTTP_URL: neon.fetchEndpoint,
   UPSTASH_REDIS_REST_URL: redis.url,
@@ -79,6 +92,11 @@ const serviceBindings = ({ neon, redis, model }: Pick<Stack, 'neon' | 'redis' | 
   AI_BASE_URL: model.url,
   AI_API_KEY: model.apiKey,
   AI_MODEL: 'local-model',
+  MAIL_URL: mail.url,
+  MAIL_API_KEY: mail.apiKey,
+  MAIL_FROM: 'Rounds <rounds@example.com>',
+  PAYMENTS_URL: payments.url,
+  PAYMENTS_API_KEY: payments.apiKey,
 })
 
 const localQstash = (qstash: LocalQstash) => ({

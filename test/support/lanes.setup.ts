@@ -10,7 +10,14 @@ const laneSchema = z.object({
   bindings: z.record(z.string(), z.string()),
   /** PGlite runs one statement at a time; only a real PostgreSQL can show what statements do to each other. */
   postgres: z.enum(['PGlite', 'PostgreSQL']),
-  services: z.object({ neon: z.string(), redis: z.string(), model: z.string(), qstash: z.string() }),
+  services: z.object({
+    neon: z.string(),
+    redis: z.string(),
+    model: z.string(),
+    mail: z.string(),
+    payments: z.string(),
+    qstash: z.string(),
+  }),
 })
 type Lane = z.output<typeof laneSchema>
 

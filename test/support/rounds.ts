@@ -96,6 +96,8 @@ export async function resetEverything(): Promise<void> {
     reset(services.neon),
     reset(services.redis),
     reset(services.model),
+    reset(services.mail),
+    reset(services.payments),
     qstash('/local/reset'),
   ])
   await db.execute(
@@ -106,7 +108,7 @@ export async function resetEverything(): Promise<void> {
 
 /** Calls a local service's test hook. */
 export async function local(
-  service: 'neon' | 'redis' | 'model',
+  service: 'neon' | 'redis' | 'model' | 'mail' | 'payments',
   path: string,
   body?: unknown,
 ): Promise<unknown> {

@@ -18,6 +18,8 @@ const services = {
   neon: stack.neon.url,
   redis: stack.redis.url,
   model: new URL(stack.model.url).origin,
+  mail: stack.mail.url,
+  payments: stack.payments.url,
   qstash: stack.qstash.url,
 }
 console.log(JSON.stringify({ bindings: stack.bindings, postgres: stack.neon.backend, services }))

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { currentHandler, type Workflow } from '../../workflows/contract.ts'
+import type { Workflow } from '../../workflows/contract.ts'
 
 const row = z.object({ workflow: z.string(), handler: z.int(), items: z.coerce.number() })
 /** A version of a workflow's handler that items which have not ended began with. */
@@ -25,7 +25,5 @@ export const droppedHandlers = (
 ): HandlerInUse[] =>
   inUse.filter(({ workflow: name, handler }) => {
     const workflow = workflows.find((candidate) => candidate.name === name)
-    return (
-      workflow === undefined || currentHandler(workflow) === null || workflow.run?.[handler] === undefined
-    )
+    return workflow?.run?.[handler] === undefined
   })

@@ -105,6 +105,7 @@ export default defineWorkflow({
         if (!outcome.ok) throw new PermanentError(outcome.error.message)
       }
 
+      compensate('close', async ({ db }) => void (await setStatus(db, id, 'requested')))
       await step('close', async ({ db }) => void (await setStatus(db, id, 'active')))
       const text = `Your plan is ${plan} now, with ${quota} requests a day and ${credits} credits.`
       await step('notify', ({ mail }) => mail.send({ to: email, subject: 'Your new plan', text }))

@@ -3,7 +3,7 @@ import { showDatabase } from '../postgres-url.ts'
 
 /** What each service is and where, one line each. */
 export function describeServices(stack: Stack, workerUrl: string): string {
-  const { neon, redis, qstash, model, bindings } = stack
+  const { neon, redis, qstash, model, mail, payments, bindings } = stack
   const lines = {
     Worker: `${workerUrl} (wrangler dev)`,
     Postgres:
@@ -13,6 +13,8 @@ export function describeServices(stack: Stack, workerUrl: string): string {
     Redis: redis.backend === 'Redis' ? 'real' : 'embedded, in memory',
     QStash: qstash === null ? `external, ${bindings.QSTASH_URL}` : `local stand-in, ${qstash.url}`,
     Model: `local stand-in, ${model.url}`,
+    Mail: `local stand-in, ${mail.url}; what it sent: ${mail.url}/local/sent`,
+    Payments: `local stand-in, ${payments.url}; its books: ${payments.url}/local/payments`,
   }
   return Object.entries(lines)
     .map(([name, what]) => `  ${name.padEnd(10)}${what}`)

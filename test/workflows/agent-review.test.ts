@@ -1,0 +1,127 @@
+import { eq } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { agents } from '../../src/db/schema.ts'
+import agentReview from '../../src/workflows/agent-review/definition.ts'
+import { mockStep, startOne } from '../support/durable.ts'
+import { local, resetEverything, rounds } from '../support/rounds.ts'
+import { mails, subjects } from './outside.ts'
+import { addAgent } from './records.ts'
+import { prompts } from './runs.ts'
+
+beforeEach(async () => {
+  await resetEverything()
+  await addAgent(rounds().services.db, 'guide', { title: 'Moss guide', review: 'submitted' })
+})
+
+const judged = (verdict: 'publish' | 'reject' | 'unsure') =>
+  mockStep(agentReview, 'moderate', { verdict, reason: 'because' })
+
+const agent = async () => {
+  const [found] = await rounds().services.db.select().from(agents).where(eq(agents.id, 'guide'))
+  return found
+}
+
+const published = 'Moss guide is public now'
+const refused = 'Moss guide was not published'
+
+/** The review as it waits for a person, and the id of the approval. */
+async function undecided() {
+  const one = await startOne(judged('unsure'), 'guide')
+  expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'decision' })
+  const list = await one.call('GET', '/api/admin/approvals?status=pending')
+  const [{ id }] = z.object({ data: z.tuple([z.object({ id: z.string() })]) }).parse(list.body).data
+  const decide = (decision: string, reason?: string) =>
+    one.call('POST', `/api/admin/approvals/${id}`, { decision, ...(reason === undefined ? {} : { reason }) })
+  return { ...one, decide }
+}
+
+test('the model is asked by QStash, and its verdict is carried out', async () => {
+  await local('model', 'faults', { rules: [{ status: 503, times: 2 }] })
+  const one = await startOne(agentReview, 'guide')
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  expect((await prompts()).at(-1)).toContain('Moss guide')
+  const [step] = (await one.history()).filter(({ name }) => name === 'moderate')
+  expect(step).toMatchObject({ kind: 'call', status: 'done' })
+  expect((await one.now()).spent.inputTokens).toBeGreaterThan(0)
+})
+
+test.each([
+  ['publish', 'published', 'public', published],
+  ['reject', 'rejected', 'private', refused],
+] as const)('when the model is sure (%s), its owner hears', async (verdict, review, visibility, subject) => {
+  const one = await startOne(judged(verdict), 'guide')
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  expect(await agent()).toMatchObject({ review, visibility })
+  expect(await subjects()).toEqual([subject])
+  expect(await mails()).toMatchObject([{ to: 'owner@example.com' }])
+})
+
+describe('when the model is not sure, somebody is asked', () => {
+  test.each([
+    ['approved', 'published', published],
+    ['rejected', 'rejected', refused],
+  ] as const)('whose answer counts: %s', async (decision, review, subject) => {
+    const one = await undecided()
+    await one.later('1 day')
+    expect(await one.decide(decision, 'I had a look')).toMatchObject({
+      status: 200,
+      body: { decidedBy: 'ADMIN_TOKEN' },
+    })
+    expect(await one.decide(decision)).toMatchObject({ status: 200, body: { reason: 'I had a look' } })
+    expect(await one.decide(decision === 'approved' ? 'rejected' : 'approved')).toMatchObject({ status: 409 })
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'succeeded' })
+    expect(await agent()).toMatchObject({ review })
+    expect(await subjects()).toEqual([subject])
+  })
+
+  test('and without an answer in 48 hours it is a no, after which nobody can decide any more', async () => {
+    const one = await undecided()
+    await one.later('47 hours')
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting' })
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect(await agent()).toMatchObject({ review: 'rejected' })
+    expect(await one.decide('approved')).toMatchObject({
+      status: 409,
+      body: { error: { details: { status: 'expired' } } },
+    })
+    expect(await subjects()).toEqual([refused])
+  })
+
+  test('once, though every delivery comes twice', async () => {
+    const one = await startOne(judged('unsure'), 'guide')
+    await one.run({ fate: () => 'twice' })
+    expect(await subjects()).toEqual([refused])
+    const { body } = await one.call('GET', '/api/admin/approvals')
+    expect(body).toMatchObject({ data: [{ status: 'expired' }] })
+  })
+
+  test('and is not waited for any longer when the batch is cancelled', async () => {
+    const one = await undecided()
+    await one.act('cancel')
+    expect(await one.run()).toMatchObject({ status: 'cancelled' })
+    expect(await one.decide('approved')).toMatchObject({ status: 409 })
+    expect(await agent()).toMatchObject({ review: 'submitted' })
+  })
+
+  test('and an event that no decision stands behind decides nothing', async () => {
+    const one = await startOne(judged('unsure'), 'guide')
+    await one.give('decision', 'approved')
+    await one.run()
+    expect(await agent()).toMatchObject({ review: 'rejected' })
+  })
+})
+
+test('a model that never answers well fails the review, and nothing was done', async () => {
+  await local('model', 'faults', { rules: [{ status: 400 }] })
+  const one = await startOne(agentReview, 'guide')
+  expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'Model400', step: 'moderate' } })
+  expect(await agent()).toMatchObject({ review: 'submitted' })
+  expect(await subjects()).toEqual([])
+})
+
+test('an agent that was withdrawn meanwhile is skipped', async () => {
+  const one = await startOne(agentReview, 'guide')
+  await one.services.db.update(agents).set({ review: 'none' })
+  expect(await one.run()).toMatchObject({ status: 'skipped' })
+})
