@@ -19,13 +19,14 @@ export type Unconfigured = { outcome: 'unconfigured'; missing: string[] }
 
 export const notConfigured = (missing: readonly string[]) => `not configured: ${missing.join(', ')} missing`
 
+const fail = (service: ServiceName) => () =>
+  Promise.reject(new Error(`${service}: ${settings[service].join(', ')} missing`))
+
 /** The services of one step; one that is not configured fails when it is used. */
 export function stepServices(
   { createMail, createPayments }: Services,
   scope: Scope,
 ): Pick<StepServices, 'mail' | 'payments'> {
-  const fail = (service: ServiceName) => () =>
-    Promise.reject(new Error(`${service}: ${settings[service].join(', ')} missing`))
   const pay = fail('payments')
   return {
     mail: createMail?.(scope) ?? { send: fail('mail') },

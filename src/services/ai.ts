@@ -79,7 +79,7 @@ export const createCallAi = (env: Env): CallAi => ({
       sent.push({
         url: input instanceof Request ? input.url : String(input),
         headers,
-        body: String(init?.body),
+        body: z.string().parse(init?.body),
       })
       return Promise.reject(new TypeError('the request is only noted'))
     }

@@ -73,41 +73,45 @@ export type ItemTools = {
    * Does something once and gives its result, now and whenever the handler runs again. A step that fails for good ends
    * the item, after whatever `compensate` names has been undone: nothing of the handler runs after it.
    */
-  step<T extends Json | void>(name: string, work: StepWork<T>, options?: StepOptions): Promise<T>
+  step: <T extends Json | void>(name: string, work: StepWork<T>, options?: StepOptions) => Promise<T>
   /** Does several steps at once; one that fails for good leaves the others alone. Their names are the keys. */
-  parallel<Steps extends Record<string, StepWork<Json | void>>>(
+  parallel: <Steps extends Record<string, StepWork<Json | void>>>(
     steps: Steps,
     options?: StepOptions,
-  ): Promise<{ [Name in keyof Steps]: StepOutcome<Awaited<ReturnType<Steps[Name]>>> }>
-  sleep(name: string, duration: Duration): Promise<void>
+  ) => Promise<{ [Name in keyof Steps]: StepOutcome<Awaited<ReturnType<Steps[Name]>>> }>
+  sleep: (name: string, duration: Duration) => Promise<void>
   /** @param time ISO 8601; a time that is past is no sleep. */
-  sleepUntil(name: string, time: string): Promise<void>
+  sleepUntil: (name: string, time: string) => Promise<void>
   /**
    * Waits until somebody gives the item the event of this name, which may have happened before.
    *
    * @returns its data, parsed; null when the time is over.
    */
-  waitForEvent<T extends Json>(
+  waitForEvent: <T extends Json>(
     name: string,
     wait: { data: z.ZodType<T>; timeout: Duration },
-  ): Promise<T | null>
+  ) => Promise<T | null>
   /** Lets QStash make a request that may take long; the item waits meanwhile. */
-  call<T extends Json>(
+  call: <T extends Json>(
     name: string,
     request: (services: { ai: CallAi }) => Promise<CallRequest<T>>,
     options?: StepOptions,
-  ): Promise<T>
+  ) => Promise<T>
   /** Gives an event to an item of a workflow that waits for it, or will. False: no batch has such an item unfinished. */
-  notify(name: string, to: { workflow: string; itemId: string; event: string }, data: Json): Promise<boolean>
+  notify: (
+    name: string,
+    to: { workflow: string; itemId: string; event: string },
+    data: Json,
+  ) => Promise<boolean>
   /**
    * Says, before a step begins, how to undo it. When the item fails for good or its batch is cancelled, what was done is
    * undone, last step first. `result` is null when it is not known whether the step has done anything.
    */
-  compensate<T extends Json>(
+  compensate: (
     step: string,
-    undo: (services: UndoServices, result: T | null) => Promise<void>,
+    undo: (services: UndoServices, result: Json) => Promise<void>,
     options?: StepOptions,
-  ): void
+  ) => void
 }
 
 /** A model that is asked by QStash. */

@@ -46,7 +46,7 @@ export type Mail = {
    * @throws PermanentError when the service refuses the mail as it is, RetryLaterError when it asks for patience; any
    * other error is worth another try.
    */
-  send(mail: { to: string; subject: string; text: string }): Promise<{ id: string }>
+  send: (mail: { to: string; subject: string; text: string }) => Promise<{ id: string }>
 }
 
 /**
@@ -64,26 +64,26 @@ export type Payments = {
    * @param order.customer, order.paymentMethod the service's ids of who pays, and of a card that this customer saved.
    * @param order.description what the customer and the books are told.
    */
-  prepare(order: {
+  prepare: (order: {
     amount: number
     currency: string
     customer: string
     paymentMethod: string
     description: string
-  }): Promise<{ paymentId: string }>
+  }) => Promise<{ paymentId: string }>
   /**
    * Charges a prepared payment while the customer is away; one that is already charged stays charged once.
    *
    * @throws PermanentError named CardDeclined when the card is declined, also when only the customer could approve it.
    * That is final: another try needs a payment that is prepared anew.
    */
-  charge(paymentId: string): Promise<{ paymentId: string }>
+  charge: (paymentId: string) => Promise<{ paymentId: string }>
   /**
    * Undoes whatever a payment has done: refunds a charged one, cancels one that is not charged.
    *
    * @returns what it did; `nothing`: the payment was undone before.
    */
-  undo(paymentId: string): Promise<{ did: 'refunded' | 'canceled' | 'nothing' }>
+  undo: (paymentId: string) => Promise<{ did: 'refunded' | 'canceled' | 'nothing' }>
 }
 
 /** What a workflow may use beside the database and the model, where it is configured. */

@@ -1,15 +1,15 @@
 import { z } from 'zod'
-import { approvals, batches } from '../../src/db/schema.ts'
+import { batches } from '../../src/db/schema.ts'
 import { local, type rounds } from '../support/rounds.ts'
 import { addAgent, addUser } from '../workflows/records.ts'
 import { pastBatch, startedBatch } from './batches.ts'
 import type { Example, Call } from './calls.ts'
+import { itemExamples } from './item-examples.ts'
+import { created, nobody, ok, refused } from './outcomes.ts'
 import type { Operation } from './document.ts'
 
 type Rounds = ReturnType<typeof rounds>
 
-/** Nothing has this id. */
-export const nobody = '01a00000-0000-7000-8000-00000000dead'
 const idOf = (answer: { body: unknown }) => z.object({ id: z.string() }).parse(answer.body).id
 
 const running = async (app: Rounds) => ({ params: { id: (await startedBatch(app)).id } })
@@ -37,20 +37,11 @@ const sampled = async (app: Rounds) => {
   await addUser(app.services.db, 'ada')
   return idOf(await app.call('POST', '/api/admin/workflows/welcome-placeholder/samples', { count: 1 }))
 }
-const asked = async (app: Rounds, status: 'pending' | 'expired' = 'pending') => {
-  const about = { workflow: 'agent-review', itemId: 'guide', event: 'decision', subject: 'A guide' }
-  const expiresAt = new Date(Date.now() + 60_000)
-  await app.services.db.insert(approvals).values({ id: 'one', ...about, details: {}, status, expiresAt })
-  return { id: 'one' }
-}
 const makeToken = async (app: Rounds, name: string) => {
   await app.call('POST', '/api/admin/tokens', { name, role: 'viewer' })
   return { params: { name } }
 }
 
-const ok = (call: Example['call'] = {}): Example => ({ status: 200, call })
-const created = (call: Example['call']): Example => ({ status: 201, call })
-const refused = (status: number, call: Example['call']): Example => ({ status, call })
 const noBatch = refused(404, { params: { id: nobody } })
 const badQuery = (call: Call = {}) => refused(400, { ...call, query: '?nonsense=1' })
 const agents = { name: 'agent-welcome' }
@@ -128,59 +119,7 @@ export const examples: Record<string, { succeeds: Example[]; refused: Example[] 
     succeeds: [ok(failed), ok(async (app) => ({ ...(await failed(app)), query: '?status=failed&limit=1' }))],
     refused: [noBatch, badQuery({ params: { id: nobody } })],
   },
-  startItem: {
-    succeeds: [
-      created(async (app) => {
-        await addAgent(app.services.db, 'guide')
-        return { params: { ...agents, itemId: 'guide' }, body: { reason: 'asked for by its owner' } }
-      }),
-      ok(async (app) => {
-        await addAgent(app.services.db, 'guide')
-        const call = { params: { ...agents, itemId: 'guide' }, headers: { 'idempotency-key': 'guide' } }
-        await app.call('POST', '/api/admin/workflows/agent-welcome/items/guide', {}, call.headers)
-        return call
-      }),
-    ],
-    refused: [
-      refused(400, { params: { ...agents, itemId: 'guide' }, body: { limit: 1 } }),
-      refused(404, { params: { ...agents, itemId: 'nobody' } }),
-      refused(409, async (app) => {
-        await addAgent(app.services.db, 'guide')
-        await app.call('PUT', '/api/admin/kill-switches/all', { on: true })
-        return { params: { ...agents, itemId: 'guide' } }
-      }),
-    ],
-  },
-  getItem: {
-    succeeds: [
-      ok(async (app) => {
-        await addAgent(app.services.db, 'guide')
-        const { body } = await app.call('POST', '/api/admin/workflows/agent-welcome/items/guide')
-        const { batchId } = z.object({ batchId: z.string() }).parse(body)
-        return { params: { id: batchId, itemId: 'guide' } }
-      }),
-    ],
-    refused: [refused(404, { params: { id: nobody, itemId: 'guide' } })],
-  },
-  listApprovals: {
-    succeeds: [
-      ok(async (app) => {
-        await asked(app)
-        return { query: '?status=pending&limit=1' }
-      }),
-    ],
-    refused: [badQuery()],
-  },
-  decideApproval: {
-    succeeds: [
-      ok(async (app) => ({ params: await asked(app), body: { decision: 'approved', reason: 'harmless' } })),
-    ],
-    refused: [
-      refused(400, { params: { id: 'one' }, body: { decision: 'perhaps' } }),
-      refused(404, { params: { id: 'no-such' }, body: { decision: 'approved' } }),
-      refused(409, async (app) => ({ params: await asked(app, 'expired'), body: { decision: 'approved' } })),
-    ],
-  },
+  ...itemExamples,
   followBatch: { succeeds: [ok(ended), ok(failed)], refused: [noBatch] },
   getProof: { succeeds: [ok(running), ok(failed), ok(act('cancel'))], refused: [noBatch] },
   downloadProof: { succeeds: [ok(running), ok(failed)], refused: [noBatch] },

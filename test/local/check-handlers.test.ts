@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
 import { migrateDatabase } from './migrate-database.ts'
 import { startNeon, type LocalNeon } from './neon/start.ts'
 import { withDatabase } from './seed/seed-database.ts'
@@ -14,13 +15,14 @@ beforeAll(async () => {
 afterAll(() => neon.close())
 
 const run = promisify(execFile)
+const failed = z.object({ code: z.number(), stderr: z.string() })
 const check = (url: string | undefined) =>
   run(process.execPath, ['test/local/check-handlers.ts'], {
     env: { ...process.env, DATABASE_URL: url },
   }).then(
     ({ stdout }) => ({ code: 0, said: stdout }),
     (error: unknown) => {
-      const { code, stderr } = error as { code: number; stderr: string }
+      const { code, stderr } = failed.parse(error)
       return { code, said: stderr }
     },
   )

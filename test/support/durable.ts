@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import ms from 'ms'
 import { z } from 'zod'
 import { giveEventTo } from '../../src/engine/durable/events.ts'
-import type { Handler, ItemTools, Json, StepWork, Workflow } from '../../src/workflows/contract.ts'
+import type { ItemTools, Json, StepWork, Workflow } from '../../src/workflows/contract.ts'
 import { qstash, type DeliveryOptions } from './deliveries.ts'
 import { rounds } from './rounds.ts'
 
@@ -84,32 +84,48 @@ export async function startOne(
 /** What a step does instead, by its name. */
 type Mocks = Record<string, (original: StepWork<Json | void>) => StepWork<Json | void>>
 
+/** The same workflow, whose handlers are given other tools. */
+function withTools(workflow: Workflow, change: (tools: ItemTools) => ItemTools): Workflow {
+  const handlers = Object.entries(workflow.run ?? {}).map(([version, handler]): [string, typeof handler] => [
+    version,
+    (item, tools) => handler(item, change(tools)),
+  ])
+  return { ...workflow, run: Object.fromEntries(handlers) }
+}
+
+/** What a test gives in a step's place has to be what the step would give. */
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion, typescript/no-unnecessary-type-parameters
+const inPlaceOf = <T>(given: unknown): T => given as T
+
+const unmade = () => Promise.reject(new Error('a call cannot be made by what stands in for it'))
+
 /** The same workflow, with some of its steps doing something else. */
-export function withSteps(workflow: Workflow, mocks: Mocks): Workflow {
-  const mock = <T extends Json | void>(name: string, work: StepWork<T>): StepWork<T> =>
-    (mocks[name]?.(work) ?? work) as StepWork<T>
-  const mocked = (tools: ItemTools): ItemTools => ({
+export const withSteps = (workflow: Workflow, mocks: Mocks): Workflow =>
+  withTools(workflow, (tools) => ({
     ...tools,
-    step: (name, work, options) => tools.step(name, mock(name, work), options),
+    step: (name, work, options) => tools.step(name, inPlaceOf(mocks[name]?.(work) ?? work), options),
     call: (name, request, options) => {
       const work = mocks[name]
       return work === undefined
         ? tools.call(name, request, options)
-        : (tools.step(name, work(unmade)) as ReturnType<typeof tools.call<never>>)
+        : inPlaceOf(tools.step(name, work(unmade), options))
     },
     parallel: (steps, options) => {
-      const entries = Object.entries(steps).map(([name, work]) => [name, mock(name, work)])
-      return tools.parallel(Object.fromEntries(entries) as typeof steps, options)
+      const changed = Object.entries(steps).map(([name, work]) => [name, mocks[name]?.(work) ?? work])
+      return tools.parallel(inPlaceOf(Object.fromEntries(changed)), options)
     },
-  })
-  const run = Object.entries(workflow.run ?? {}).map(([version, handler]) => {
-    const wrapped: Handler<never, Json> = (item, tools) => handler(item, mocked(tools))
-    return [version, wrapped]
-  })
-  return { ...workflow, run: Object.fromEntries(run) as Workflow['run'] }
-}
+  }))
 
-const unmade = () => Promise.reject(new Error('a call cannot be made by what stands in for it'))
+/** The same workflow, in which a step is undone in another way. */
+export const withUndo = (
+  workflow: Workflow,
+  name: string,
+  undo: Parameters<ItemTools['compensate']>[1],
+): Workflow =>
+  withTools(workflow, (tools) => ({
+    ...tools,
+    compensate: (step, own, options) => tools.compensate(step, step === name ? undo : own, options),
+  }))
 
 /** Gives the result of a step, or of a call, without doing it. */
 export const mockStep = (workflow: Workflow, name: string, result: Json): Workflow =>

@@ -19,6 +19,9 @@ export const subjects = async () => (await mails()).map(({ subject }) => subject
 
 /** What the payment service has in its books: each payment, and what happened to it. */
 export const payments = async () =>
-  paymentsSchema
-    .parse(await local('payments', 'payments'))
-    .map(({ history, ...payment }) => ({ ...payment, history: history.map(({ did }) => did) }))
+  paymentsSchema.parse(await local('payments', 'payments')).map(({ customer, amount, state, history }) => ({
+    customer,
+    amount,
+    state,
+    history: history.map(({ did }) => did),
+  }))

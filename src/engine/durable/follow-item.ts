@@ -10,8 +10,9 @@ import { claimDurable, type ClaimedDurable } from './claim.ts'
 import { sdkStep, type ItemRun, type Over } from './item-run.ts'
 import { saveEnd, type End } from './save.ts'
 import { Pass, type Stopped } from './pass.ts'
-import { createTools } from './tools.ts'
+import { stepTools } from './step-tools.ts'
 import { toUndo, undoAll } from './undo.ts'
+import { waitTools } from './wait-tools.ts'
 
 /**
  * Follows a durable item's handler as far as it has come, does its next step, and, at the handler's end, saves what came
@@ -58,7 +59,7 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
   const stopped = Promise.withResolvers<Passed>()
   const stop = (why: Stopped) => stopped.resolve(why.is === 'over' ? why : { is: 'stopped', why })
   const pass = new Pass(run, stop, stopped.reject)
-  const tools = createTools(run, pass)
+  const tools = { ...stepTools(run, pass), ...waitTools(run, pass) }
   const handled = async (): Promise<Passed> => {
     try {
       const done = await handler({ id: item.itemId, params }, tools)

@@ -50,3 +50,8 @@ export const sdkStep = <T>(
 
 /** An error of a step as a handler is shown it. */
 export const shownError = ({ name, message, step }: ItemError): StoredError => ({ name, message, step })
+
+/** What the ledger or QStash gives back of something is what the author's code had returned. */
+export const returned = async <T>(stored: Promise<unknown>): Promise<T> =>
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nobody else writes it
+  (await stored) as T

@@ -11,7 +11,7 @@ export type Stopped = Stop | { is: 'failed'; error: ItemError } | { is: 'replaye
 /** Something to undo. */
 export type Undo = {
   step: string
-  undo(services: UndoServices, result: Json): Promise<void>
+  undo: (services: UndoServices, result: Json) => Promise<void>
   options: StepOptions
 }
 

@@ -16,8 +16,8 @@ type Kind = {
   begin: typeof beginStep
   /** What its idempotency key ends with. */
   suffix: string
-  done(result: Json): StepEnd
-  failed(error: ItemError, uncertain: boolean): StepEnd
+  done: (result: Json) => StepEnd
+  failed: (error: ItemError, uncertain: boolean) => StepEnd
 }
 
 const doing: Kind = {
@@ -117,7 +117,7 @@ type Tried = {
   kind: Kind
   tries: number
   options: StepOptions
-  finish(end: StepEnd): Promise<void>
+  finish: (end: StepEnd) => Promise<void>
 }
 
 /** Decides over a try that did not succeed: it was the last one, or there is another. */

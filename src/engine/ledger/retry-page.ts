@@ -8,6 +8,10 @@ import { recordedRow, type RecordedPage } from './record-page.ts'
 
 const batch = sql.raw('batch')
 
+/** What an item goes on from, which only the handler knows that began it. */
+const hasStepsThatStand = sql`exists (
+  select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id and t.status not in ('failed', 'undone'))`
+
 /**
  * Records a page of failed items that are to be tried again, each with a new attempt. An item that another batch holds
  * by now stays failed. Parks the batch, and says undefined, like `recordPage`.
@@ -47,10 +51,7 @@ export async function recordRetryPage(
         attempt = i.attempt + (not m.held)::int, page = case when m.held then i.page else ${page}::int end,
         error = case when m.held then i.error end, fingerprint = case when m.held then i.fingerprint end,
         ended_at = case when m.held then i.ended_at end, acted = m.held and i.acted,
-        handler = case when exists (
-            select 1 from item_steps t
-            where t.batch_id = i.batch_id and t.item_id = i.item_id and t.status in ('done', 'waiting', 'running'))
-          then i.handler else ${currentHandler(workflow)}::int end,
+        handler = case when ${hasStepsThatStand} then i.handler else ${currentHandler(workflow)}::int end,
         queued_at = case when m.held then i.queued_at else now() end
       from marked m, recorded r where i.batch_id = r.batch_id and i.item_id = m.item_id
       returning i.item_id, i.attempt, i.status

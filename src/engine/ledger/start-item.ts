@@ -10,7 +10,9 @@ import type { Bounds } from './open-batch.ts'
 
 export type ItemStarted =
   /** `opened`: it has a batch of its own; `joined`: it was added to the active one; `repeated`: by an earlier request. */
-  | { outcome: 'opened' | 'joined' | 'repeated'; batchId: string }
+  | { outcome: 'opened'; batchId: string }
+  | { outcome: 'joined'; batchId: string }
+  | { outcome: 'repeated'; batchId: string }
   /** A batch holds it unfinished, or lists it, or the active batch cannot take it. */
   | { outcome: 'held' | 'listed' | 'busy' | 'full'; batchId: string | null }
   /**

@@ -85,15 +85,10 @@ export const itemRoutes = (workflows: readonly Workflow[]) =>
         if (isMalformedText(error)) return { outcome: 'unknown' as const }
         throw error
       })
-      switch (started.outcome) {
-        case 'opened':
-        case 'joined':
-          return c.json({ ...started, itemId: id, outcome: started.outcome }, 201)
-        case 'repeated':
-          return c.json({ ...started, itemId: id, outcome: started.outcome }, 200)
-        default:
-          throw refusal(started, name, id)
-      }
+      if (started.outcome === 'repeated') return c.json({ ...started, itemId: id }, 200)
+      if (started.outcome === 'opened' || started.outcome === 'joined')
+        return c.json({ ...started, itemId: id }, 201)
+      throw refusal(started, name, id)
     })
     .openapi(get, async (c) => {
       const { id, itemId: item } = c.req.valid('param')

@@ -13,6 +13,7 @@ const included = {
   team: { quota: 100_000, credits: 10_000 },
 } as const
 
+const prepared = z.object({ paymentId: z.string() })
 const data = z.object({ paymentId: z.string(), quota: z.int(), credits: z.int() })
 
 async function requestOf(db: Db, id: string) {
@@ -85,8 +86,9 @@ export default defineWorkflow({
       const { userId, plan, amount, currency, customer, paymentMethod, email } = request
 
       // Nothing is charged by preparing it, so that what may have been charged has an id to be undone by.
-      compensate('prepare', async ({ payments }, prepared: { paymentId: string } | null) => {
-        if (prepared !== null) await payments.undo(prepared.paymentId)
+      compensate('prepare', async ({ payments }, result) => {
+        const done = prepared.safeParse(result)
+        if (done.success) await payments.undo(done.data.paymentId)
       })
       const order = { amount, currency, customer, paymentMethod, description: `Upgrade to ${plan}` }
       const { paymentId } = await step('prepare', ({ payments }) => payments.prepare(order))

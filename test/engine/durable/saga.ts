@@ -15,15 +15,15 @@ export function saga(options: Parameters<typeof durableToy>[1] = {}) {
     keys.add(key)
     acts.push(name)
   }
+  const perform =
+    (name: string) =>
+    async ({ key }: { key: string }) => {
+      act(name, key)
+      return name
+    }
   const workflow = durableToy(async (_, { step, parallel, compensate }) => {
-    const perform =
-      (name: string) =>
-      async ({ key }: { key: string }) => {
-        act(name, key)
-        return name
-      }
     const undoable = (name: string) =>
-      compensate(name, async ({ key }, result) => act(`undo ${name} of ${String(result)}`, key))
+      compensate(name, async ({ key }, result) => act(`undo ${name} of ${JSON.stringify(result)}`, key))
     undoable('a')
     await step('a', perform('a'))
     undoable('b')

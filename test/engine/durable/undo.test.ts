@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { PermanentError } from '../../../src/errors.ts'
 import { isFailureCallback, isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
-import { failStep, killIn, startOne } from '../../support/durable.ts'
+import { failStep, killIn, startOne, withUndo } from '../../support/durable.ts'
 import { insertUsers, userId } from '../../support/population.ts'
 import { resetEverything, rounds } from '../../support/rounds.ts'
 import { saga, sagaSteps } from './saga.ts'
@@ -15,14 +15,15 @@ beforeEach(async () => {
 /** The acts of the saga when `step` has failed for good, and what undid them. */
 const expected = {
   a: [],
-  b: ['a', 'c', 'undo c of c', 'undo a of a'],
-  c: ['a', 'b', 'undo b of b', 'undo a of a'],
-  d: ['a', 'b', 'c', 'undo c of c', 'undo b of b', 'undo a of a'],
+  b: ['a', 'c', 'undo c of "c"', 'undo a of "a"'],
+  c: ['a', 'b', 'undo b of "b"', 'undo a of "a"'],
+  d: ['a', 'b', 'c', 'undo c of "c"', 'undo b of "b"', 'undo a of "a"'],
 }
+
+const undos = (acts: string[]) => acts.filter((act) => act.startsWith('undo'))
 
 /** What was undone follows, in this order, what was done, in any order of b and c. */
 function expectActs(acts: string[], wanted: string[]) {
-  const undos = (all: string[]) => all.filter((act) => act.startsWith('undo'))
   expect(undos(acts)).toEqual(undos(wanted))
   expect(acts.toSorted()).toEqual(wanted.toSorted())
   expect(acts.findIndex((act) => act.startsWith('undo'))).toBe(
@@ -48,8 +49,8 @@ describe.each(sagaSteps)('when step %s fails', (step) => {
     const { workflow, acts } = saga()
     const one = await startOne(failStep(workflow, step, Infinity), userId(1))
     expect(await one.run()).toMatchObject({ status: 'failed' })
-    const undos = expected[step].filter((act) => act.startsWith('undo'))
-    expect(acts.filter((act) => act.startsWith('undo') && !act.endsWith('null'))).toEqual(undos)
+    const wanted = undos(expected[step])
+    expect(undos(acts).filter((act) => !act.endsWith('null'))).toEqual(wanted)
     expect(acts.filter((act) => act.endsWith('null'))).toEqual([`undo ${step} of null`])
   })
 
@@ -90,26 +91,12 @@ test('a run that dies is undone by another one', async () => {
 
 test('what cannot be undone is said, and everything else is undone', async () => {
   const { workflow, acts } = saga()
-  const stuck = {
-    ...workflow,
-    run: {
-      1: (async (item, tools) =>
-        workflow.run?.[1]?.(item, {
-          ...tools,
-          compensate: (name, undo, options) =>
-            tools.compensate(
-              name,
-              name === 'b' ? () => Promise.reject(new PermanentError('b is stuck')) : undo,
-              options,
-            ),
-        })) as NonNullable<typeof workflow.run>[1],
-    },
-  }
+  const stuck = withUndo(workflow, 'b', () => Promise.reject(new PermanentError('b is stuck')))
   const one = await startOne(failStep(stuck, 'd', 1, new PermanentError('no')), userId(1))
   const item = await one.run()
   expect(item).toMatchObject({ status: 'failed', error: { name: 'UndoFailed', step: 'b' } })
   expect(item.error?.message).toContain('b is stuck')
-  expectActs(acts, ['a', 'b', 'c', 'undo c of c', 'undo a of a'])
+  expectActs(acts, ['a', 'b', 'c', 'undo c of "c"', 'undo a of "a"'])
 })
 
 test('a retry after everything was undone does everything anew, under other keys', async () => {

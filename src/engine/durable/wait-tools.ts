@@ -1,27 +1,26 @@
 import ms from 'ms'
 import { z } from 'zod'
 import { PermanentError } from '../../errors.ts'
-import type { ItemTools, Json, StepOptions, StepOutcome, StepWork } from '../../workflows/contract.ts'
+import type { ItemTools, Json } from '../../workflows/contract.ts'
 import type { WaitTime } from '../ledger/item-steps/begin-wait.ts'
 import { callSeconds, callSettings } from './call.ts'
-import { eventId, giveEventTo } from './events.ts'
-import { sdkStep, type Answer, type ItemRun } from './item-run.ts'
-import type { Pass, Undo } from './pass.ts'
-import { performStep } from './perform.ts'
+import { eventId } from './events.ts'
+import { returned, sdkStep, type Answer, type ItemRun } from './item-run.ts'
+import type { Pass } from './pass.ts'
 import { startWaiting, stopWaiting, takeAnswer, type Waiting } from './wait.ts'
 
-/** The tools of one pass of a handler. */
-export function createTools(run: ItemRun, pass: Pass): ItemTools {
+type WaitTools = Pick<ItemTools, 'sleep' | 'sleepUntil' | 'waitForEvent' | 'call'>
+type Kind = 'sleep' | 'event' | 'call'
+
+/** The tools of a handler that let its item wait. */
+export function waitTools(run: ItemRun, pass: Pass): WaitTools {
   const { context, services, workflow, item } = run
   const sdkName = (name: string) => `${workflow.name}:${name}`
 
-  const step = (name: string, work: StepWork<Json | void>, options?: StepOptions) =>
-    pass.answer(name, () => sdkStep(run, name, () => performStep(run, name, work, options)))
-
-  /** Begins a wait, lets the SDK wait, and ends it. */
+  /** Begins a wait, lets the SDK wait, and ends it as that says. */
   const wait = (
     name: string,
-    begin: { kind: 'sleep' | 'event' | 'call'; time: WaitTime },
+    begin: { kind: Kind; time: WaitTime },
     meanwhile: (waiting: Waiting) => Promise<() => Promise<Answer>>,
   ): Promise<Json> => {
     const waited = async () => {
@@ -42,23 +41,6 @@ export function createTools(run: ItemRun, pass: Pass): ItemTools {
   }
 
   return {
-    // What the work returns is what the ledger gives back: JSON, and null for nothing.
-    step: <T extends Json | void>(name: string, work: StepWork<T>, options?: StepOptions) =>
-      pass.value(name, step(name, work, options)) as Promise<T>,
-
-    async parallel<Steps extends Record<string, StepWork<Json | void>>>(steps: Steps, options?: StepOptions) {
-      // All at once, so that the SDK sees them as parallel.
-      const outcomes = Object.entries(steps).map(
-        async ([name, work]): Promise<[string, StepOutcome<Json>]> => [
-          name,
-          await pass.outcome(name, step(name, work, options)),
-        ],
-      )
-      return Object.fromEntries(await Promise.all(outcomes)) as {
-        [Name in keyof Steps]: StepOutcome<Awaited<ReturnType<Steps[Name]>>>
-      }
-    },
-
     sleep: (name, duration) => sleep(name, { seconds: ms(duration) / 1000 }),
     sleepUntil: (name, time) => sleep(name, { until: parsedTime(time) }),
 
@@ -75,28 +57,15 @@ export function createTools(run: ItemRun, pass: Pass): ItemTools {
       throw new PermanentError(`the event ${name} does not fit: ${z.prettifyError(parsed.error)}`)
     },
 
-    call: <T extends Json>(
-      name: string,
-      request: Parameters<ItemTools['call']>[1],
-      options: StepOptions = {},
-    ) => {
+    call: (name, request, options = {}) => {
       const time = { seconds: callSeconds(run, options) }
-      return wait(name, { kind: 'call', time }, async () => {
+      const called = wait(name, { kind: 'call', time }, async () => {
         const made = await request({ ai: services.callAi })
         const { status, header, body } = await context.call(sdkName(name), callSettings(run, made, options))
         const text = typeof body === 'string' ? body : JSON.stringify(body)
         return () => takeAnswer(run, name, made, { status, headers: header, body: text })
-      }) as Promise<T>
-    },
-
-    notify: (name, to, data) =>
-      pass.value(
-        name,
-        step(name, () => giveEventTo(services, to, data)),
-      ) as Promise<boolean>,
-
-    compensate(name, undo, options = {}) {
-      pass.undos.push({ step: name, undo: undo as Undo['undo'], options })
+      })
+      return returned(called)
     },
   }
 }

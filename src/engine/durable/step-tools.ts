@@ -1,0 +1,40 @@
+import type { ItemTools, Json, StepOptions, StepOutcome, StepWork } from '../../workflows/contract.ts'
+import { giveEventTo } from './events.ts'
+import { returned, sdkStep, type ItemRun } from './item-run.ts'
+import type { Pass } from './pass.ts'
+import { performStep } from './perform.ts'
+
+type StepTools = Pick<ItemTools, 'step' | 'parallel' | 'notify' | 'compensate'>
+
+/** The tools of a handler that do something. */
+export function stepTools(run: ItemRun, pass: Pass): StepTools {
+  const begin = (name: string, work: StepWork<Json | void>, options?: StepOptions) =>
+    pass.answer(name, () => sdkStep(run, name, () => performStep(run, name, work, options)))
+
+  return {
+    step: (name, work, options) => returned(pass.value(name, begin(name, work, options))),
+
+    async parallel(steps, options) {
+      // All at once, so that the SDK sees them as parallel.
+      const outcomes = Object.entries(steps).map(
+        async ([name, work]): Promise<[string, StepOutcome<Json>]> => [
+          name,
+          await pass.outcome(name, begin(name, work, options)),
+        ],
+      )
+      return await returned(Promise.all(outcomes).then((all) => Object.fromEntries(all)))
+    },
+
+    notify: (name, to, data) =>
+      returned(
+        pass.value(
+          name,
+          begin(name, () => giveEventTo(run.services, to, data)),
+        ),
+      ),
+
+    compensate: (name, undo, options = {}) => {
+      pass.undos.push({ step: name, undo, options })
+    },
+  }
+}

@@ -1,0 +1,88 @@
+import { sql } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { PermanentError } from '../../../src/errors.ts'
+import type { Handler } from '../../../src/workflows/contract.ts'
+import { insertUsers, userId } from '../../support/population.ts'
+import { resetEverything, rounds } from '../../support/rounds.ts'
+import { durableToy } from '../../support/toy.ts'
+
+beforeEach(resetEverything)
+
+type Toy = Handler<{ tag: string }, { text: string }>
+
+const old: Toy = async (_, { step, sleep }) => {
+  await step('old', async () => 'old')
+  await sleep('rest', '7 days')
+  return { text: await step('end', async () => 'the old way') }
+}
+const current: Toy = async (_, { step }) => ({ text: await step('new', async () => 'the new way') })
+
+const failing =
+  (acts: string[], fails: { now: boolean }): Toy =>
+  async ({ id }, { step }) => {
+    await step('mail', async () => void acts.push(`mail ${id}`))
+    await step('more', async () => {
+      if (fails.now) throw new PermanentError('no')
+    })
+    return { text: 'ok' }
+  }
+
+describe('a handler of a new version', () => {
+  test('takes new items, while items that have begun are finished by the old one', async () => {
+    const before = rounds([durableToy({ 1: old }, { completion: 'started' })])
+    await insertUsers(before.services.db, 2)
+    await before.start('toy')
+    await before.deliver({ longestSkipMs: 900_000 })
+    const after = rounds([durableToy({ 1: old, 2: current }, { completion: 'started' })])
+    await after.services.db.execute(sql`delete from users`)
+    await insertUsers(after.services.db, 4)
+    await after.start('toy')
+    await after.deliver()
+    const { rows } = await after.services.db.execute(
+      sql`select i.item_id, i.handler, i.status, r.data->>'text' as text
+        from batch_items i join results r using (workflow, item_id) order by item_id`,
+    )
+    expect(rows).toEqual([
+      { item_id: userId(1), handler: 1, status: 'succeeded', text: 'the old way' },
+      { item_id: userId(2), handler: 1, status: 'succeeded', text: 'the old way' },
+      { item_id: userId(3), handler: 2, status: 'succeeded', text: 'the new way' },
+      { item_id: userId(4), handler: 2, status: 'succeeded', text: 'the new way' },
+    ])
+  })
+})
+
+describe('an item that failed after it had acted', () => {
+  test('goes on from where it failed when it is tried again, and is not begun anew by the next batch', async () => {
+    const acts: string[] = []
+    const fails = { now: true }
+    const app = rounds([durableToy(failing(acts, fails))])
+    await insertUsers(app.services.db, 1)
+    const { id } = await app.start('toy')
+    await app.deliver()
+    const next = await app.start('toy')
+    await app.deliver()
+    expect(await app.batch(next.id)).toMatchObject({
+      status: 'completed',
+      counts: { recorded: 0 },
+      plan: { held: 1, toProcess: 0 },
+    })
+    fails.now = false
+    await app.call('POST', `/api/admin/batches/${id}/retry`, { all: true, confirm: true })
+    await app.deliver()
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 1, failed: 0 } })
+    expect(acts).toEqual([`mail ${userId(1)}`])
+  })
+
+  test('is begun anew only by force, which says how many that are, and wants to be confirmed', async () => {
+    const acts: string[] = []
+    const app = rounds([durableToy(failing(acts, { now: true }))])
+    await insertUsers(app.services.db, 2)
+    await app.start('toy')
+    await app.deliver()
+    const refused = await app.call('POST', '/api/admin/workflows/toy/batches', { force: true })
+    expect(refused).toMatchObject({ status: 409, body: { error: { details: { again: 2, confirm: true } } } })
+    await app.start('toy', { force: true, confirm: true })
+    await app.deliver()
+    expect(acts).toHaveLength(4)
+  })
+})

@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import { approvals } from '../../src/db/schema.ts'
+import type { rounds } from '../support/rounds.ts'
+import { addAgent } from '../workflows/records.ts'
+import type { Example } from './calls.ts'
+import { created, nobody, ok, refused } from './outcomes.ts'
+
+type Rounds = ReturnType<typeof rounds>
+
+const agents = { name: 'agent-welcome' }
+
+const asked = async (app: Rounds, status: 'pending' | 'expired' = 'pending') => {
+  const about = { workflow: 'agent-review', itemId: 'guide', event: 'decision', subject: 'A guide' }
+  const expiresAt = new Date(Date.now() + 60_000)
+  await app.services.db.insert(approvals).values({ id: 'one', ...about, details: {}, status, expiresAt })
+  return { id: 'one' }
+}
+/** Calls about single items, and about what waits for a person. */
+export const itemExamples: Record<string, { succeeds: Example[]; refused: Example[] }> = {
+  startItem: {
+    succeeds: [
+      created(async (app) => {
+        await addAgent(app.services.db, 'guide')
+        return { params: { ...agents, itemId: 'guide' }, body: { reason: 'asked for by its owner' } }
+      }),
+      ok(async (app) => {
+        await addAgent(app.services.db, 'guide')
+        const call = { params: { ...agents, itemId: 'guide' }, headers: { 'idempotency-key': 'guide' } }
+        await app.call('POST', '/api/admin/workflows/agent-welcome/items/guide', {}, call.headers)
+        return call
+      }),
+    ],
+    refused: [
+      refused(400, { params: { ...agents, itemId: 'guide' }, body: { limit: 1 } }),
+      refused(404, { params: { ...agents, itemId: 'nobody' } }),
+      refused(409, async (app) => {
+        await addAgent(app.services.db, 'guide')
+        await app.call('PUT', '/api/admin/kill-switches/all', { on: true })
+        return { params: { ...agents, itemId: 'guide' } }
+      }),
+    ],
+  },
+  getItem: {
+    succeeds: [
+      ok(async (app) => {
+        await addAgent(app.services.db, 'guide')
+        const { body } = await app.call('POST', '/api/admin/workflows/agent-welcome/items/guide')
+        const { batchId } = z.object({ batchId: z.string() }).parse(body)
+        return { params: { id: batchId, itemId: 'guide' } }
+      }),
+    ],
+    refused: [refused(404, { params: { id: nobody, itemId: 'guide' } })],
+  },
+  listApprovals: {
+    succeeds: [
+      ok(async (app) => {
+        await asked(app)
+        return { query: '?status=pending&limit=1' }
+      }),
+    ],
+    refused: [refused(400, { query: '?nonsense=1' })],
+  },
+  decideApproval: {
+    succeeds: [
+      ok(async (app) => ({ params: await asked(app), body: { decision: 'approved', reason: 'harmless' } })),
+    ],
+    refused: [
+      refused(400, { params: { id: 'one' }, body: { decision: 'perhaps' } }),
+      refused(404, { params: { id: 'no-such' }, body: { decision: 'approved' } }),
+      refused(409, async (app) => ({ params: await asked(app, 'expired'), body: { decision: 'approved' } })),
+    ],
+  },
+}
