@@ -3,22 +3,24 @@ import { parseArgs } from 'node:util'
 import { explain } from './cli/explain.ts'
 import { countOption } from './cli/options.ts'
 import { agentsOption, describeSeeded, loadAgents } from './cli/population.ts'
-import { runProgram } from './cli/program.ts'
+import { runProgram, UsageError } from './cli/program.ts'
 import { describeCommands, describeServices } from './cli/services.ts'
 import { untilAborted } from './cli/wait.ts'
 import { createApi } from './demo/api.ts'
 import { problemsOf, toTable, type WorkflowReport } from './demo/report.ts'
 import { runDemo } from './demo/run-demo.ts'
+import { durable, shown } from './demo/shown.ts'
 import { startDemo } from './demo/start.ts'
 import { adminToken } from './stack.ts'
 import type { RunningWorker } from './worker.ts'
 
-const usage = `Runs both workflows over a small population on this machine, from the dry run to the results.
+const usage = `Runs the workflows whose items take one step over a small population on this machine, from the dry run to the results.
 
 Usage: npm run demo -- [options]
 
   --users N          how many users (default 120)
   --agents N|FILE    how many agents, or a file of agents as JSON lines (default 60)
+  --all              the durable workflows as well, with their days skipped
   --keep             stay up afterwards, until Ctrl-C
   --json             one JSON object on stdout; everything else goes to stderr
   --help             show this text
@@ -26,13 +28,14 @@ Usage: npm run demo -- [options]
 LOCAL_POSTGRES_URL and LOCAL_REDIS_URL choose real servers, QSTASH_URL (with QSTASH_TOKEN and both signing keys)
 another QStash.`
 
-type Options = { users: number; agents: number | string; keep: boolean; json: boolean }
+type Options = { users: number; agents: number | string; all: boolean; keep: boolean; json: boolean }
 
 async function main(signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({
     options: {
       users: { type: 'string', default: '120' },
       agents: { type: 'string', default: '60' },
+      all: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
@@ -41,6 +44,9 @@ async function main(signal: AbortSignal): Promise<number> {
   if (values.help === true) {
     console.log(usage)
     return 0
+  }
+  if (values.all && process.env.QSTASH_URL !== undefined) {
+    throw new UsageError('--all skips days, which only the local QStash can: unset QSTASH_URL')
   }
   const users = countOption('users', values.users)
   return demo({ ...values, users, agents: agentsOption(values.agents) }, signal)
@@ -80,7 +86,7 @@ type Stage = {
   workflows: WorkflowReport[]
 }
 
-/** Starts everything and lets both workflows run to their end. */
+/** Starts everything and lets the workflows run to their end. */
 async function perform({ options, stream, out, signal, cleanup, workflows }: Stage): Promise<RunningWorker> {
   const say = (text: string) => out.log(text)
   const { users, keep } = options
@@ -92,7 +98,8 @@ async function perform({ options, stream, out, signal, cleanup, workflows }: Sta
   const api = createApi({ url: worker.url, token: adminToken, signal })
   const onReport = (report: WorkflowReport) => workflows.push(report)
   try {
-    await runDemo({ api, qstash: stack.qstash, stream, say, signal, onReport })
+    const workflows = options.all ? [...shown, ...durable] : shown
+    await runDemo({ api, workflows, outside: stack, qstash: stack.qstash, stream, say, signal, onReport })
   } catch (error) {
     if (!signal.aborted) console.error(`The Worker's last words:\n${worker.output().slice(-2000)}`)
     throw error

@@ -17,6 +17,11 @@ function step(key = 'step-1', { signal = AbortSignal.timeout(10_000), changes = 
   return create({ key, signal })
 }
 
+async function sendTwo() {
+  const ours = step()
+  return [await ours.send(mail), await ours.send({ ...mail, to: 'bob@example.com' })]
+}
+
 const setFaults = (...rules: object[]) => local('mail', 'faults', { rules })
 const sentSchema = z.array(z.object({ id: z.string(), to: z.string(), subject: z.string(), key: z.string() }))
 const sent = async () => sentSchema.parse(await local('mail', 'sent'))
@@ -35,12 +40,8 @@ describe('a mail', () => {
   })
 
   test('is one of several that a step may send, and a repeated step sends none again', async () => {
-    const both = async () => {
-      const { send } = step()
-      return [await send(mail), await send({ ...mail, to: 'bob@example.com' })]
-    }
-    const first = await both()
-    expect(await both()).toEqual(first)
+    const first = await sendTwo()
+    expect(await sendTwo()).toEqual(first)
     expect((await sent()).map(({ to, key }) => [to, key])).toEqual([
       ['ann@example.com', 'step-1'],
       ['bob@example.com', 'step-1:2'],
@@ -96,7 +97,7 @@ describe('a mail that the service does not take', () => {
     expect(describeError(error).message).toContain('409 (invalid_idempotent_request)')
   })
 
-  test('is refused for good when the account is not let in, but only by the service', async () => {
+  test('is worth another try when the account is not let in', async () => {
     const error = await errorOf(step('k', { changes: { MAIL_API_KEY: 're_wrong_key' } }).send(mail))
     expect(describeError(error)).toEqual({
       name: 'Mail401',
@@ -133,8 +134,10 @@ describe('a mail of which nobody knows whether it went out', () => {
 })
 
 test('a service that cannot be reached is named, and nothing of the request', async () => {
-  const changes = { MAIL_URL: 'http://127.0.0.1:1' }
-  expect(describeError(await errorOf(step('k', { changes }).send(mail)))).toEqual({
+  vi.spyOn(globalThis, 'fetch').mockRejectedValue(
+    new TypeError('"Bearer re_secret" is no header of ann@example.com'),
+  )
+  expect(describeError(await errorOf(step().send(mail)))).toEqual({
     name: 'MailSilent',
     message: 'the mail service could not be reached',
   })

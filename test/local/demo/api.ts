@@ -9,13 +9,26 @@ const batchSchema = z.object({
   id: z.string(),
   status: z.string(),
   reason: z.string().nullable(),
-  counts: z.object({ recorded: count, succeeded: count, skipped: count, failed: count, cancelled: count }),
+  counts: z.object({
+    recorded: count,
+    queued: count,
+    running: count,
+    waiting: count,
+    succeeded: count,
+    skipped: count,
+    failed: count,
+    cancelled: count,
+  }),
 })
 export type Batch = z.output<typeof batchSchema>
 
 const itemsSchema = z.object({
   data: z.array(z.object({ id: z.string(), error: z.object({ message: z.string() }).nullable() })),
 })
+const stepsSchema = z.object({
+  steps: z.array(z.object({ name: z.string(), kind: z.string(), status: z.string() })),
+})
+const approvalsSchema = z.object({ data: z.array(z.object({ id: z.string(), subject: z.string() })) })
 const errorSchema = z.object({ error: z.object({ message: z.string() }) })
 
 const batches = (workflow: string) => `/api/admin/workflows/${workflow}/batches`
@@ -44,6 +57,11 @@ export function createApi(options: { url: string; token: string; signal: AbortSi
     batch: (id: string) => call(batchSchema, `/api/admin/batches/${id}`, { headers }),
     items: (id: string, status: 'succeeded' | 'failed', limit: number) =>
       call(itemsSchema, `/api/admin/batches/${id}/items?status=${status}&limit=${limit}`, { headers }),
+    steps: (batchId: string, itemId: string) =>
+      call(stepsSchema, `/api/admin/batches/${batchId}/items/${encodeURIComponent(itemId)}`, { headers }),
+    approvals: () => call(approvalsSchema, '/api/admin/approvals?status=pending', { headers }),
+    approve: (id: string) =>
+      call(z.unknown(), `/api/admin/approvals/${id}`, post({ decision: 'approved', reason: 'looks fine' })),
     /** For everyone: goes without the token. */
     read: <Schema extends z.ZodType>(schema: Schema, path: string) => call(schema, path),
   }

@@ -9,14 +9,15 @@ export const doneOf = ({ counts }: Batch): number =>
   counts.succeeded + counts.skipped + counts.failed + counts.cancelled
 
 /**
- * Starts a batch and watches it until it is neither starting nor running.
+ * Starts a batch and watches it until it is neither starting nor running, and no item of it waits.
  *
+ * @param options.whileWaiting lets time pass when every item that is left waits for a time or an event.
  * @throws Error when nothing moves for three minutes.
  */
 export async function runBatch(
   api: Api,
   workflow: string,
-  options: { onProgress: (done: number) => void; signal: AbortSignal },
+  options: { onProgress: (done: number) => void; whileWaiting: () => Promise<void>; signal: AbortSignal },
 ): Promise<Batch> {
   const { id } = await api.start(workflow)
   let seen = ''
@@ -24,7 +25,10 @@ export async function runBatch(
   for (;;) {
     const batch = await api.batch(id)
     options.onProgress(doneOf(batch))
-    if (batch.status !== 'starting' && batch.status !== 'running') return batch
+    const { queued, running, waiting } = batch.counts
+    const isOpen = batch.status === 'completed' && queued + running + waiting > 0
+    if (batch.status !== 'starting' && batch.status !== 'running' && !isOpen) return batch
+    if (waiting > 0 && queued + running === 0) await options.whileWaiting()
     const now = JSON.stringify([batch.status, batch.counts])
     if (now !== seen) [seen, movedAt] = [now, Date.now()]
     if (Date.now() - movedAt > stalledMs) {

@@ -6,13 +6,26 @@ export type Shown = {
   name: string
   entities: string
   /** Reads an item's result over HTTP, as the product's own pages would, and says it in a line. */
-  readResult(api: Api, id: string): Promise<string>
+  readResult(api: Api, id: string, batchId: string): Promise<string>
 }
 
 const placeholders = z.object({ placeholders: z.array(z.string()).min(1) })
 const welcome = z.object({ welcomeMessage: z.string().min(1), openQuestions: z.array(z.string()).min(1) })
 
-/** Every workflow of the demo, in the order in which they run. */
+/** What the steps of a durable item have come to. */
+async function readSteps(api: Api, id: string, batchId: string): Promise<string> {
+  const { steps } = await api.steps(batchId, id)
+  return steps.map(({ name, kind }) => (kind === 'step' ? name : `${name} (${kind})`)).join(' → ')
+}
+
+/** Those whose items last for days; time is skipped for them. */
+export const durable: readonly Shown[] = [
+  { name: 'agent-review', entities: 'agents', readResult: readSteps },
+  { name: 'plan-upgrade', entities: 'upgrades', readResult: readSteps },
+  { name: 'trial-lifecycle', entities: 'trials', readResult: readSteps },
+]
+
+/** Those whose items are done in one step, in the order in which they run. */
 export const shown: readonly Shown[] = [
   {
     name: 'welcome-placeholder',

@@ -31,7 +31,19 @@ const localRoute = (path: string, body?: object) =>
     `${local.url}/local/${path}`,
     body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) },
   )
+/** Until so many requests have come in. */
+const requestsSeen = (requests: number) =>
+  expect.poll(async () => await (await localRoute('stats')).json()).toMatchObject({ requests })
 const setFaults = (...rules: object[]) => localRoute('faults', { rules })
+
+/** The statuses that mails to sixty people are answered with. */
+const sixtyMails = (run: string) =>
+  Promise.all(
+    Array.from({ length: 60 }, async (_, i) => {
+      const { status } = await under(`${run}-${i}`, { ...mail, to: `u${i}@example.com` })
+      return status
+    }),
+  )
 
 describe('a mail', () => {
   it('is sent, and can be looked at', async () => {
@@ -92,12 +104,11 @@ describe('an idempotency key', () => {
   it('is refused while its first request is under way', async () => {
     await setFaults({ delayMs: 100, times: 1 })
     const first = under('k1')
-    await expect
-      .poll(() => under('k1'))
-      .toMatchObject({
-        status: 409,
-        body: { name: 'concurrent_idempotent_requests' },
-      })
+    await requestsSeen(1)
+    expect(await under('k1')).toMatchObject({
+      status: 409,
+      body: { name: 'concurrent_idempotent_requests' },
+    })
     expect((await first).status).toBe(200)
     expect(local.sent()).toHaveLength(1)
   })
@@ -130,14 +141,7 @@ describe('faults', () => {
 
   it('hit one recipient in so many, always the same ones', async () => {
     await setFaults({ every: 3, status: 422 })
-    const statuses = (run: number) =>
-      Promise.all(
-        Array.from({ length: 60 }, async (_, i) => {
-          const { status } = await under(`${run}-${i}`, { ...mail, to: `u${i}@example.com` })
-          return status
-        }),
-      )
-    const [first, second] = [await statuses(1), await statuses(2)]
+    const [first, second] = [await sixtyMails('one'), await sixtyMails('two')]
     expect(second).toEqual(first)
     const refused = first.filter((status) => status === 422).length
     expect(refused).toBeGreaterThan(8)
@@ -158,7 +162,7 @@ describe('faults', () => {
     expect((await setFaults({ declined: 'yes' })).status).toBe(400)
     await setFaults({ delayMs: 60_000 })
     const waiting = under('k1')
-    await expect.poll(async () => (await under('k1')).status).toBe(409)
+    await requestsSeen(1)
     await localRoute('reset', {})
     expect((await waiting).status).toBe(500)
     expect(local.sent()).toEqual([])

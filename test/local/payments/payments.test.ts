@@ -19,7 +19,9 @@ const order = {
   description: 'October',
 }
 
-async function request(path: string, init: RequestInit & { headers?: Record<string, string> } = {}) {
+type Init = { method?: string; headers?: Record<string, string>; body?: string }
+
+async function request(path: string, init: Init = {}) {
   const response = await fetch(`${local.url}/v1/${path}`, {
     ...init,
     headers: { authorization: `Bearer ${local.apiKey}`, ...init.headers },
@@ -48,6 +50,9 @@ const localRoute = (path: string, body?: object) =>
     `${local.url}/local/${path}`,
     body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) },
   )
+/** Until so many requests have come in. */
+const requestsSeen = (requests: number) =>
+  expect.poll(async () => await (await localRoute('stats')).json()).toMatchObject({ requests })
 const setFaults = (...rules: object[]) => localRoute('faults', { rules })
 const history = () => local.payments().map((payment) => payment.history.map(({ did }) => did))
 const error = (details: object) => ({ error: expect.objectContaining(details) })
@@ -176,12 +181,11 @@ describe('an idempotency key', () => {
     const id = await prepare()
     await setFaults({ operation: 'confirm', delayMs: 150 })
     const first = confirm(id, 'k1')
-    await expect
-      .poll(() => cancel(id, 'k2'))
-      .toMatchObject({
-        status: 429,
-        body: error({ code: 'lock_timeout' }),
-      })
+    await requestsSeen(2)
+    expect(await cancel(id, 'k2')).toMatchObject({
+      status: 429,
+      body: error({ code: 'lock_timeout' }),
+    })
     expect(await confirm(id, 'k1')).toMatchObject({
       status: 409,
       body: error({ code: 'idempotency_key_in_use' }),
