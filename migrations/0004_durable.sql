@@ -62,6 +62,7 @@ ALTER TABLE "batches" ADD COLUMN "waiting" integer DEFAULT 0 NOT NULL;--> statem
 ALTER TABLE "batch_items" ADD COLUMN "handler" integer;--> statement-breakpoint
 ALTER TABLE "batch_items" ADD COLUMN "waiting_for" text;--> statement-breakpoint
 ALTER TABLE "batch_items" ADD COLUMN "waiting_until" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "batch_items" ADD COLUMN "invokers" jsonb DEFAULT '[]'::jsonb NOT NULL;--> statement-breakpoint
 ALTER TABLE "batch_items" ADD COLUMN "acted" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "batch_items" ADD COLUMN "undoing" text;--> statement-breakpoint
 ALTER TABLE "agents" ADD COLUMN "review" text DEFAULT 'none' NOT NULL;--> statement-breakpoint

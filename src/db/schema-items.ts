@@ -42,6 +42,9 @@ export const batchPages = pgTable(
   (t) => [primaryKey({ columns: [t.batchId, t.number] })],
 )
 
+/** An item of a workflow that waits for the end of another one. */
+export type Invoker = { workflow: string; itemId: string; event: string }
+
 /** One entity in a batch. */
 export const batchItems = pgTable(
   'batch_items',
@@ -77,6 +80,8 @@ export const batchItems = pgTable(
     /** Name of the step that a waiting item waits in, and when the wait ends at the latest. */
     waitingFor: text('waiting_for'),
     waitingUntil: at('waiting_until'),
+    /** Durable items that wait for its end, each by the event that it is given as. */
+    invokers: jsonb('invokers').$type<Invoker[]>().notNull().default([]),
     /** It ended without success though steps of it have done something: a later batch does not begin it anew. */
     acted: boolean('acted').notNull().default(false),
     /** What its steps have done is being undone, and then it ends so. */

@@ -3,6 +3,8 @@ import type { Workflow } from '../workflows/contract.ts'
 import { dropRuns } from './drop-runs.ts'
 import { cancelBatch } from './ledger/cancel-batch.ts'
 import type { By } from './ledger/changes.ts'
+import { giveEventTo } from './durable/events.ts'
+import type { Dropped } from './ledger/drop-items.ts'
 import { triggerPage } from './resume.ts'
 import { startQueued } from './start.ts'
 import type { Services } from './services.ts'
@@ -22,11 +24,22 @@ export async function cancel(
   if (workflow === undefined) return true
   await dropRuns(services, workflow, batchId, dropped.untouched)
   try {
-    await triggerPage(services, workflow, batchId, dropped.nextPage)
+    await passOnDropped(services, workflow, batchId, dropped)
     await startQueued(services, workflow)
   } catch (error) {
     // This batch is cancelled all the same; the tick that reconciles triggers what is left, and starts the other one.
     console.error(`[${workflow.name}:cancel] ${JSON.stringify({ batchId, ...describeError(error) })}`)
   }
   return true
+}
+
+/** What follows when items of a cancelled batch were dropped: those that have acted are undone, invokers are told. */
+export async function passOnDropped(
+  services: Services,
+  workflow: Workflow,
+  batchId: string,
+  { nextPage, invokers }: Pick<Dropped, 'nextPage' | 'invokers'>,
+): Promise<void> {
+  await triggerPage(services, workflow, batchId, nextPage)
+  for (const invoker of invokers) await giveEventTo(services, invoker, { status: 'cancelled', data: null })
 }

@@ -4,7 +4,7 @@ import type { Suspect, SuspectItem } from './ledger/suspects.ts'
 import { reportFailure } from './report-failure.ts'
 import type { BatchRuns } from './run-logs.ts'
 import type { Services } from './services.ts'
-import { triggerPage } from './resume.ts'
+import { passOnDropped } from './cancel.ts'
 import { itemRun, pageRun, processRun, triggerRuns } from './trigger.ts'
 
 /**
@@ -29,7 +29,8 @@ export async function heal(
       const { gone, failed } = await judgeItems(workflow, batch, runs, batch.items)
       const ended = [...gone, ...failed.map(({ item }) => item)]
       if (ended.length === 0) return
-      await triggerPage(services, workflow, batch.id, await healCancelled(services.db, batch.id, ended))
+      const dropped = await healCancelled(services.db, batch.id, ended)
+      await passOnDropped(services, workflow, batch.id, dropped)
     }
   }
 }

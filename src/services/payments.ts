@@ -43,6 +43,7 @@ export function createPayments(env: Env): CreatePayments | null {
 /** The state is asked first: after a day, the key alone would not know that the payment was charged. */
 async function charge(api: Api, id: string, key: string): Promise<{ paymentId: string }> {
   const before = await api.read(id)
+  if (before.latest_charge?.refunded === true) throw notChargeable('refunded')
   if (before.status !== 'requires_confirmation') return charged(before)
   const confirmed = await api.confirm(id, key)
   // Somebody else was faster.
@@ -66,7 +67,7 @@ function charged(intent: Intent): { paymentId: string } {
       throw new Error('the payment was not charged')
     case 'requires_capture':
     case 'canceled':
-      throw new PermanentError(`the payment cannot be charged (${status})`)
+      throw notChargeable(status)
   }
 }
 
@@ -103,5 +104,7 @@ async function undoSettled(
   }
   return { did: 'refunded' }
 }
+
+const notChargeable = (state: string) => new PermanentError(`the payment cannot be charged (${state})`)
 
 const undecided = () => new RetryLaterError('the bank has not decided on the payment yet', undecidedSeconds)

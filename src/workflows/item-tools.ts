@@ -104,6 +104,15 @@ export type ItemTools = {
     data: Json,
   ) => Promise<boolean>
   /**
+   * Starts an item of another workflow, as by hand, and waits for its end; also for one that a batch holds already.
+   *
+   * @returns what became of it; null when it had not ended in time.
+   */
+  invoke: <P, Data extends Json>(
+    name: string,
+    started: { workflow: Invocable<P, Data>; itemId: string; params: P; timeout: Duration },
+  ) => Promise<Invoked<Data> | null>
+  /**
    * Says, before a step begins, how to undo it. When the item fails for good or its batch is cancelled, what was done is
    * undone, last step first. `result` is null when it is not known whether the step has done anything.
    */
@@ -113,6 +122,17 @@ export type ItemTools = {
     options?: StepOptions,
   ) => void
 }
+
+/** The part of a definition that says what may be invoked, and what comes of it. */
+export type Invocable<P, Data extends Json> = {
+  name: string
+  params: z.ZodType<P>
+  data: z.ZodType<Data>
+}
+
+/** What became of an item that was invoked. */
+export type Invoked<Data> =
+  { status: 'succeeded'; data: Data } | { status: 'skipped' | 'failed' | 'cancelled'; data: null }
 
 /** A model that is asked by QStash. */
 export type CallAi = {

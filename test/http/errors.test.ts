@@ -46,7 +46,7 @@ describe('what does not exist', () => {
       const app = rounds()
       const example = examples[operation.operationId]?.refused.find(({ status }) => status === 404)
       const call = example === undefined ? {} : await prepared(app, example)
-      const answer = await send(app, operation, { ...call, params: { id: nobody } })
+      const answer = await send(app, operation, { ...call, params: { itemId: 'guide', id: nobody } })
       expect(expectError(answer, notFound).message).toBe(`batch ${nobody} does not exist`)
     },
   )

@@ -60,9 +60,12 @@ describe('a payment', () => {
   })
 
   test('that was undone is not charged', async () => {
-    const id = await prepared()
-    await step('undo').undo(id)
-    await expect(step('charge').charge(id)).rejects.toThrow(PermanentError)
+    const [canceled, refunded] = [(await step('other').prepare(order)).paymentId, await charged()]
+    for (const id of [canceled, refunded]) await step('undo').undo(id)
+    const notCanceled = new PermanentError('the payment cannot be charged (canceled)')
+    await expect(step('late').charge(canceled)).rejects.toThrow(notCanceled)
+    const notRefunded = new PermanentError('the payment cannot be charged (refunded)')
+    await expect(step('late').charge(refunded)).rejects.toThrow(notRefunded)
   })
 
   test('cannot be made without a key', () => {

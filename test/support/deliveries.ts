@@ -41,21 +41,32 @@ export const qstash = (path: string, body?: unknown) =>
 /** Delivers what is pending, moving the clock on when nothing is due, until nothing is left. */
 export async function takeDeliveries(worker: Fetch, options: DeliveryOptions): Promise<Delivered[]> {
   const done: Delivered[] = []
-  const lanes = Array.from({ length: options.concurrency ?? 4 }, () => takeLane(worker, options, done))
+  const atWork = new Set<string>()
+  const lanes = Array.from({ length: options.concurrency ?? 4 }, () =>
+    takeLane(worker, options, done, atWork),
+  )
   await Promise.all(lanes)
   return done
 }
 
-async function takeLane(worker: Fetch, options: DeliveryOptions, done: Delivered[]): Promise<void> {
+async function takeLane(
+  worker: Fetch,
+  options: DeliveryOptions,
+  done: Delivered[],
+  atWork: Set<string>,
+): Promise<void> {
   while (options.until?.() !== true) {
     const response = await qstash('/local/deliveries/next?waitMs=20')
     if (response.status === 204) {
       const dueIn = response.headers.get('local-next-due-ms')
+      // What another lane delivers may have something due before that.
+      if (atWork.size > 0) continue
       if (dueIn === null || Number(dueIn) > (options.longestSkipMs ?? Infinity)) return
       if (Number(dueIn) > 0) await qstash('/local/clock/advance', { ms: Number(dueIn) })
       continue
     }
     const delivery = deliverySchema.parse(await response.json())
+    atWork.add(delivery.id)
     const fate = (await options.fate?.(delivery)) ?? 'normal'
     const die = options.death?.().then(() => null)
     const delivering = fate === 'lost' ? null : deliver(worker, delivery, done)
@@ -63,6 +74,7 @@ async function takeLane(worker: Fetch, options: DeliveryOptions, done: Delivered
     if (fate === 'twice') await deliver(worker, delivery, done)
     const lost = answer === null || fate === 'unanswered'
     await qstash(`/local/deliveries/${delivery.id}`, lost ? { error: 'connection reset' } : answer)
+    atWork.delete(delivery.id)
   }
 }
 

@@ -7,6 +7,7 @@ import { itemError } from '../item-error.ts'
 import { described } from '../layers/step.ts'
 import type { Services } from '../services.ts'
 import { claimDurable, type ClaimedDurable } from './claim.ts'
+import { invokeTool } from './invoke.ts'
 import { sdkStep, type ItemRun, type Over } from './item-run.ts'
 import { saveEnd, type End } from './save.ts'
 import { Pass, type Stopped } from './pass.ts'
@@ -22,26 +23,23 @@ export async function followItem(
   context: WorkflowContext,
   services: Services,
   workflow: Workflow,
+  workflows: readonly Workflow[],
 ): Promise<Record<string, Json>> {
   const claim = await context.run(`${workflow.name}:claim`, () => claimDurable(context, services, workflow))
   if (!claim.claimed) return claim.answer
-  const run = runOf(context, services, workflow, claim)
+  const run: ItemRun = { context, services, workflow, workflows, ...claimed(workflow, claim) }
   const { ended, pass } = await passOf(run, claim.handler, claim.params)
   const end = ended.is === 'stopped' ? await undone(run, pass, ended.why, claim.error) : ended
   if (end.is === 'over') return { success: false, itemId: claim.itemId, message: end.message }
   return await sdkStep(run, 'save', () => saveEnd(run, end, pass.workMs))
 }
 
-const runOf = (
-  context: WorkflowContext,
-  services: Services,
-  workflow: Workflow,
+/** The part of a run that its claim says. */
+const claimed = (
+  { pageSize }: Workflow,
   { steps, undoing, batchId, itemId, attempt, version, scope }: ClaimedDurable,
-): ItemRun => ({
-  context,
-  services,
-  workflow,
-  item: { batchId, itemId, attempt, version, scope, pageSize: workflow.pageSize },
+): Pick<ItemRun, 'item' | 'undoing' | 'recorded'> => ({
+  item: { batchId, itemId, attempt, version, scope, pageSize },
   undoing,
   recorded: new Map(steps.map((step) => [step.name, step])),
 })
@@ -59,7 +57,8 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
   const stopped = Promise.withResolvers<Passed>()
   const stop = (why: Stopped) => stopped.resolve(why.is === 'over' ? why : { is: 'stopped', why })
   const pass = new Pass(run, stop, stopped.reject)
-  const tools = { ...stepTools(run, pass), ...waitTools(run, pass) }
+  const basic = { ...stepTools(run, pass), ...waitTools(run, pass) }
+  const tools = { ...basic, invoke: invokeTool(run, basic) }
   const handled = async (): Promise<Passed> => {
     try {
       const done = await handler({ id: item.itemId, params }, tools)

@@ -21,6 +21,8 @@ export type ItemRun = {
   context: WorkflowContext
   services: Services
   workflow: Workflow
+  /** Every workflow of the deployment: what may be invoked. */
+  workflows: readonly Workflow[]
   item: DurableItem
   /** Null: it goes on. Else nothing is begun any more, and what was done is undone. */
   undoing: Durable['undoing']

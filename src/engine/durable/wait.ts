@@ -27,7 +27,14 @@ export async function startWaiting(run: ItemRun, name: string, wait: Wait): Prom
       return superseded
     case 'waiting': {
       const { seconds, nextPage, batchStatus, repeated } = begun
-      if (!repeated) await passOn(services, workflow, item, { nextPage, batchStatus, made: null })
+      if (!repeated)
+        await passOn(services, workflow, item, {
+          nextPage,
+          batchStatus,
+          made: null,
+          status: 'waiting',
+          invokers: [],
+        })
       // Whoever began the wait may have died before it could pass anything on.
       const state = repeated ? await itemState(services.db, item) : undefined
       if (state !== undefined) await passOnAgain(services, workflow, item, state)

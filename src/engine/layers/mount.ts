@@ -24,7 +24,7 @@ export function mountWorkflows(workflows: readonly Workflow[]): Hono<AppEnv> {
   for (const workflow of workflows) {
     mountLayer(app, workflow, 'process', processLayer)
     mountLayer(app, workflow, 'paginate', paginateLayer)
-    mountLayer(app, workflow, 'execute', executeLayer)
+    mountLayer(app, workflow, 'execute', executeLayer, workflows)
   }
   return app
 }
@@ -34,6 +34,7 @@ function mountLayer<Payload extends { batchId?: string | undefined }>(
   workflow: Workflow,
   name: LayerName,
   layer: Layer<Payload>,
+  workflows: readonly Workflow[] = [workflow],
 ): void {
   const path = layerPath(workflow, name)
   const stepName = layerLabel(workflow, name)
@@ -45,7 +46,8 @@ function mountLayer<Payload extends { batchId?: string | undefined }>(
     const { env } = services
     const handle = serve<unknown, WorkflowBindings, AppEnv['Variables']>(
       async (context: WorkflowContext) => {
-        if (name === 'execute' && workflow.run !== null) return await followItem(context, services, workflow)
+        if (name === 'execute' && workflow.run !== null)
+          return await followItem(context, services, workflow, workflows)
         const { workflowRunId, retried, requestPayload } = context
         const payload = parsePayload(schema, requestPayload, (reason) =>
           log.error('run refused', { run: workflowRunId, reason }),

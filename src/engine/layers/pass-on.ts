@@ -1,4 +1,6 @@
 import type { Json, Result, Workflow } from '../../workflows/contract.ts'
+import type { Invoker } from '../../db/schema.ts'
+import { giveEventTo } from '../durable/events.ts'
 import type { NextPage } from '../ledger/settle.ts'
 import type { Services } from '../services.ts'
 import { storedResult } from '../ledger/results.ts'
@@ -9,19 +11,31 @@ import { pageRun, triggerRuns } from '../trigger.ts'
 /** A stored result and the scope it belongs to. */
 export type Made = { scope: string; result: Result<Json> }
 
+type Follows = {
+  nextPage: NextPage | null
+  made: Made | null
+  batchStatus: string
+  /** How the item stands now, and who is to hear of it. */
+  status: string
+  invokers: readonly Invoker[]
+}
+
 /**
- * What follows the end of an item: the page it made room for, the batch that waited for the end of this one, and its
- * result where readers look. May be repeated.
+ * What follows the end of an item: the page it made room for, the batch that waited for the end of this one, whoever
+ * invoked it, and its result where readers look. May be repeated.
  */
 export async function passOn(
   services: Services,
   workflow: Workflow,
   { batchId, itemId }: { batchId: string; itemId: string },
-  { nextPage, made, batchStatus }: { nextPage: NextPage | null; made: Made | null; batchStatus: string },
+  { nextPage, made, batchStatus, status, invokers }: Follows,
 ): Promise<void> {
   if (batchStatus === 'completed') await startQueued(services, workflow)
   if (nextPage !== null) {
     await triggerRuns(services, workflow, [pageRun(batchId, nextPage.page, nextPage.attempt)])
+  }
+  for (const invoker of invokers) {
+    await giveEventTo(services, invoker, { status, data: made?.result.data ?? null })
   }
   if (made === null) return
   const { scope, result } = made
@@ -33,9 +47,9 @@ export async function passOnAgain(
   services: Services,
   workflow: Workflow,
   item: { batchId: string; itemId: string },
-  { status, scope, nextPage, batchStatus }: ItemState,
+  { status, scope, nextPage, batchStatus, invokers }: ItemState,
 ): Promise<void> {
   const result = status === 'succeeded' ? await storedResult(services.db, workflow, scope, item.itemId) : null
   const made = result === null ? null : { scope, result }
-  await passOn(services, workflow, item, { nextPage, batchStatus, made })
+  await passOn(services, workflow, item, { nextPage, batchStatus, made, status, invokers })
 }

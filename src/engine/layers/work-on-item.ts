@@ -53,7 +53,7 @@ export async function workOnItem(
     return await givenBack(services, workflow, item, outcome, ended, error)
   }
   const made = storedAs(outcome, item, ended, usage)
-  await passOn(services, workflow, item, { ...ended, made })
+  await passOn(services, workflow, item, { ...ended, made, status: outcome.status })
   return { success: outcome.status === 'succeeded', itemId, status: outcome.status, ...problem(outcome) }
 }
 

@@ -13,7 +13,8 @@ import {
   type StoredError,
 } from './item-steps/recorded.ts'
 import { unfinished } from './needs-work.ts'
-import type { NextPage } from './settle.ts'
+import { invokers } from './end-item.ts'
+import type { ItemState } from './item-state.ts'
 
 /** A result that a sample made of the same version of the item. */
 export type Prepared = { data: Json; model: string | null }
@@ -41,7 +42,7 @@ export type Claim =
       durable: Durable | null
     }
   /** Ended before; `nextPage` is the page that an interrupted delivery may have left untriggered. */
-  | { outcome: 'finished'; status: string; scope: string; batchStatus: string; nextPage: NextPage | null }
+  | ({ outcome: 'finished' } & ItemState)
   /** A live claim holds it for that long. */
   | { outcome: 'busy'; retryAfterSeconds: number }
   /** The batch takes no more work. */
@@ -69,6 +70,7 @@ const row = z.object({
   undoing: z.enum(['failed', 'cancelled']).nullable(),
   error: storedError.nullable(),
   steps: z.array(recordedStep),
+  invokers,
 })
 
 const batch = sql.raw('batch')
@@ -127,7 +129,7 @@ export async function claimItem(
       batch.status = 'running' and ${morePages(batch)} and not batch.awaiting_room as paginating,
       g.status as "itemStatus", g.version, g.attempt, extract(epoch from coalesce(g.step_lease, g.lease_until) - now()) as "leaseSeconds",
       g.prepared, g.handler, coalesce(g.undoing, case when batch.status = 'cancelled' then 'cancelled' end) as undoing,
-      g.error, ${recordedSteps(sql.raw('g'))} as steps
+      g.error, g.invokers, ${recordedSteps(sql.raw('g'))} as steps
     from gate g join batch on true`
   const [found] = await queryRows(db, statement, row)
   return found === undefined ? { outcome: 'unknown' } : judge(found, lease.token)
@@ -179,7 +181,7 @@ function judge(found: z.output<typeof row>, token: string): Claim {
     case 'finished': {
       const nextPage = found.paginating ? { page: found.pages + 1, attempt: found.batchAttempt } : null
       const { itemStatus: status, batchStatus } = found
-      return { outcome: 'finished', status, scope, batchStatus, nextPage }
+      return { outcome: 'finished', status, scope, batchStatus, nextPage, invokers: found.invokers }
     }
     case 'busy':
       return { outcome: 'busy', retryAfterSeconds: Math.max(1, Math.ceil(found.leaseSeconds ?? 0)) }

@@ -1,6 +1,8 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
+import type { Invoker } from '../../db/schema.ts'
 import type { DueItem } from './due-items.ts'
+import { invokers } from './end-item.ts'
 import { logHealedItems } from './log-heal.ts'
 import type { NextPage } from './settle.ts'
 
@@ -8,6 +10,7 @@ const row = z.object({
   untouched: z.array(z.object({ id: z.string(), attempt: z.int() })),
   page: z.int().nullable(),
   attempt: z.int(),
+  invokers,
 })
 
 /**
@@ -32,7 +35,7 @@ export const dropItems = (batchId: string, wanted: { which: SQL; heals: boolean 
       undoing = case when begun then coalesce(i.undoing, 'cancelled') end,
       queued_at = case when begun then now() else i.queued_at end, ended_at = case when not begun then now() end
     from item where i.batch_id = item.batch_id and i.item_id = item.item_id
-    returning i.batch_id, i.workflow, i.item_id, i.attempt, i.page, i.claims, item.status as was, item.begun
+    returning i.batch_id, i.workflow, i.item_id, i.attempt, i.page, i.claims, i.invokers, item.status as was, item.begun
   ),
   kept as (
     update batch_items i set retry = false where i.batch_id = ${batchId}::uuid and i.retry
@@ -51,7 +54,9 @@ export const dropItems = (batchId: string, wanted: { which: SQL; heals: boolean 
   select coalesce((
       select jsonb_agg(jsonb_build_object('id', item_id, 'attempt', attempt)) from dropped where claims = 0), '[]')
       as untouched,
-    (select min(page) from dropped where begun) as page, b.attempt
+    (select min(page) from dropped where begun) as page, b.attempt, coalesce((
+      select jsonb_agg(w.invoker) from dropped d, jsonb_array_elements(d.invokers) w(invoker) where not d.begun), '[]')
+      as invokers
   from batches b where b.id = ${batchId}::uuid`
 
 export type Dropped = {
@@ -59,11 +64,13 @@ export type Dropped = {
   untouched: DueItem[]
   /** The page to trigger, so that items are undone; null: there is nothing to undo. */
   nextPage: NextPage | null
+  /** Items that wait for the end of one that has just been cancelled. */
+  invokers: Invoker[]
 }
 
 /** What `dropItems` did. */
 export function parseDropped(value: unknown): Dropped {
-  if (value === undefined) return { untouched: [], nextPage: null }
-  const { untouched, page, attempt } = row.parse(value)
-  return { untouched, nextPage: page === null ? null : { page, attempt } }
+  if (value === undefined) return { untouched: [], nextPage: null, invokers: [] }
+  const { untouched, page, attempt, ...rest } = row.parse(value)
+  return { ...rest, untouched, nextPage: page === null ? null : { page, attempt } }
 }

@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
+import type { Invoker } from '../../db/schema.ts'
 import type { ItemError } from '../item-error.ts'
 import type { Json, Usage } from '../../workflows/contract.ts'
 import { actedSteps } from './item-steps/recorded.ts'
@@ -28,6 +29,8 @@ export type Ended = {
   nextPage: NextPage | null
   /** The item's attempt from now on. */
   attempt: number
+  /** Items that wait for the end of this one; none, while it has not ended. */
+  invokers: Invoker[]
   /** The pace at which the batch may go on has changed and must be told to QStash. */
   paceChanged: boolean
 }
@@ -36,6 +39,9 @@ const instant = z
   .string()
   .transform((text) => new Date(text).toISOString())
   .nullable()
+/** As they are stored with an item. */
+export const invokers = z.array(z.object({ workflow: z.string(), itemId: z.string(), event: z.string() }))
+
 const row = z.object({
   batchStatus: z.string(),
   generatedAt: instant,
@@ -44,6 +50,7 @@ const row = z.object({
   batchAttempt: z.int(),
   attempt: z.int(),
   paceChanged: z.boolean(),
+  invokers,
 })
 
 type Item = { batchId: string; itemId: string; pageSize: number }
@@ -133,7 +140,7 @@ async function endItem(
         queued_at = case when ${outcome.status} = 'queued' then now() else i.queued_at end,
         ended_at = case when ${outcome.status} = 'queued' then null else now() end
       from item where i.batch_id = item.batch_id and i.item_id = item.item_id
-      returning i.batch_id, i.workflow, i.scope, i.item_id, i.version, i.status, i.attempt, item.status as was,
+      returning i.batch_id, i.workflow, i.scope, i.item_id, i.version, i.status, i.attempt, i.invokers, item.status as was,
         item.fingerprint as failed_before
     ),
     ${outcome.status === 'succeeded' ? storeResult(outcome, { inputTokens, outputTokens }) : noResult},
@@ -141,6 +148,7 @@ async function endItem(
     select
       s.status as "batchStatus", stored.generated_at::text as "generatedAt", stored.expires_at::text as "expiresAt",
       (select number from next_page) as "nextPage", batch.attempt as "batchAttempt", moved.attempt,
+      case when moved.status = 'queued' then '[]' else moved.invokers end as invokers,
       s.throttled_rate is distinct from batch.throttled_rate as "paceChanged"
     from moved join batch on true join settled s on true left join stored on true`
   const [ended] = await queryRows(db, statement, row)

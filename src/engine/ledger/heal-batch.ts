@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { queryRows, transact, type Db } from '../../db/client.ts'
 import { killed, morePages, outstandingOf } from './bounds.ts'
 import { logChange, rounds } from './changes.ts'
-import { dropItems, parseDropped } from './drop-items.ts'
+import { dropItems, parseDropped, type Dropped } from './drop-items.ts'
 import { atAttempt, type DueItem } from './due-items.ts'
 import { parseRequeued, requeue } from './requeue.ts'
 import type { NextPage } from './settle.ts'
@@ -72,21 +72,13 @@ export async function healBatch(
   return healed === undefined ? null : parseRequeued(healed).nextPage
 }
 
-/**
- * Ends items of a cancelled batch whose workers are dead and whose runs are gone.
- *
- * @returns the page to trigger, so that durable ones are undone; null: there are none.
- */
-export async function healCancelled(
-  db: Db,
-  batchId: string,
-  items: readonly DueItem[],
-): Promise<NextPage | null> {
+/** Ends items of a cancelled batch whose workers are dead and whose runs are gone, or lets them be undone. */
+export async function healCancelled(db: Db, batchId: string, items: readonly DueItem[]): Promise<Dropped> {
   const raise = sql`update batches set attempt = attempt + 1 where id = ${batchId}::uuid`
   const [, [dropped]] = await transact(
     db,
     raise,
     dropItems(batchId, { which: atAttempt(items), heals: true }),
   )
-  return parseDropped(dropped).nextPage
+  return parseDropped(dropped)
 }

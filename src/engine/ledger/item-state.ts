@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { itemStatuses } from '../../db/schema.ts'
 import { morePages } from './bounds.ts'
+import { invokers } from './end-item.ts'
+import type { Invoker } from '../../db/schema.ts'
 import type { NextPage } from './settle.ts'
 
 const row = z.object({
@@ -12,10 +14,17 @@ const row = z.object({
   page: z.int(),
   attempt: z.int(),
   paginating: z.boolean(),
+  invokers,
 })
 
 /** How an item stands, and the page that its batch has not read yet and nobody waits for; null: there is none. */
-export type ItemState = { status: string; scope: string; batchStatus: string; nextPage: NextPage | null }
+export type ItemState = {
+  status: string
+  scope: string
+  batchStatus: string
+  nextPage: NextPage | null
+  invokers: Invoker[]
+}
 
 /** Undefined: there is no such item, or it is at another attempt. */
 export async function itemState(
@@ -23,12 +32,18 @@ export async function itemState(
   item: { batchId: string; itemId: string; attempt: number },
 ): Promise<ItemState | undefined> {
   const statement = sql`
-    select i.status, i.scope, b.status as "batchStatus", b.pages + 1 as page, b.attempt,
+    select i.status, i.scope, case when i.ended_at is null then '[]' else i.invokers end as invokers, b.status as "batchStatus", b.pages + 1 as page, b.attempt,
       b.status = 'running' and ${morePages(sql.raw('b'))} and not b.awaiting_room as paginating
     from batch_items i join batches b on b.id = i.batch_id
     where i.batch_id = ${item.batchId}::uuid and i.item_id = ${item.itemId} and i.attempt = ${item.attempt}`
   const [found] = await queryRows(db, statement, row)
   if (found === undefined) return undefined
   const { status, scope, batchStatus, paginating, page, attempt } = found
-  return { status, scope, batchStatus, nextPage: paginating ? { page, attempt } : null }
+  return {
+    status,
+    scope,
+    batchStatus,
+    invokers: found.invokers,
+    nextPage: paginating ? { page, attempt } : null,
+  }
 }

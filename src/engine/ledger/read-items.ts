@@ -1,4 +1,4 @@
-import { and, asc, eq, gt } from 'drizzle-orm'
+import { and, asc, desc, eq, gt } from 'drizzle-orm'
 import type { Db } from '../../db/client.ts'
 import { batchItems, itemSteps, type itemStatuses } from '../../db/schema.ts'
 import { withoutSort } from './without-sort.ts'
@@ -48,6 +48,22 @@ export const listItems = (
     )
     .orderBy(asc(batchItems.itemId))
     .limit(filter.count)
+
+/** How an item of the workflow stands in the latest batch that has it. */
+export async function latestStatus(
+  db: Db,
+  workflow: string,
+  scope: string,
+  itemId: string,
+): Promise<ItemStatus | undefined> {
+  const [latest] = await db
+    .select({ status: batchItems.status })
+    .from(batchItems)
+    .where(and(eq(batchItems.workflow, workflow), eq(batchItems.scope, scope), eq(batchItems.itemId, itemId)))
+    .orderBy(desc(batchItems.batchId))
+    .limit(1)
+  return latest?.status
+}
 
 /** The next items of a batch by id, for who reads them all. */
 export async function itemsAfter(

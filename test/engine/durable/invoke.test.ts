@@ -1,0 +1,127 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { sql } from 'drizzle-orm'
+import { users } from '../../../src/db/schema.ts'
+import { PermanentError } from '../../../src/errors.ts'
+import {
+  defineWorkflow,
+  type Invoked,
+  type ItemTools,
+  type Workflow,
+} from '../../../src/workflows/contract.ts'
+import { inputVersion } from '../../../src/workflows/input-version.ts'
+import { insertUsers, userId } from '../../support/population.ts'
+import { resetEverything, rounds } from '../../support/rounds.ts'
+import { durableToy, toyWorkflow } from '../../support/toy.ts'
+
+beforeEach(resetEverything)
+
+/** A workflow that invokes `toy` for its item and waits for it. */
+const caller = (timeout: Parameters<ItemTools['invoke']>[1]['timeout'] = '1 day') =>
+  defineWorkflow({
+    name: 'caller',
+    entity: { one: 'user', many: 'users' },
+    params: z.object({}),
+    data: z.object({ heard: z.string() }),
+    replaySafe: false,
+    population: ({ db }) => db.select({ id: users.id, version: inputVersion(users.id) }).from(users),
+    run: {
+      1: async ({ id }, { invoke }) => {
+        const workflow = {
+          name: 'toy',
+          params: z.object({ tag: z.string() }),
+          data: z.object({ text: z.string() }),
+        }
+        const heard: Invoked<{ text: string }> | null = await invoke('ask', {
+          workflow,
+          itemId: id,
+          params: { tag: '' },
+          timeout,
+        })
+        return { heard: JSON.stringify(heard) }
+      },
+    },
+  })
+
+async function call(
+  toy: Workflow,
+  options: { timeout?: Parameters<typeof caller>[0]; first?: boolean } = {},
+) {
+  const app = rounds([toy, caller(options.timeout)])
+  await insertUsers(app.services.db, 1)
+  if (options.first === true) {
+    await app.start('toy')
+    await app.deliver()
+  }
+  const { id } = await app.start('caller')
+  return {
+    ...app,
+    id,
+    heard: async () => {
+      const found = await app.call('GET', `/api/admin/batches/${id}/items/${userId(1)}`)
+      expect(found.body).toMatchObject({ status: 'succeeded' })
+      const { rows } = await app.services.db.execute(
+        sql`select data->>'heard' as heard from results where workflow = 'caller'`,
+      )
+      return z.json().parse(JSON.parse(z.object({ heard: z.string() }).parse(rows[0]).heard))
+    },
+  }
+}
+
+describe('an item that invokes another one', () => {
+  test('gets its result, whatever kind of workflow it is of', async () => {
+    const app = await call(toyWorkflow((_, id) => Promise.resolve({ text: `hello ${id}` })))
+    await app.deliver({ fate: () => 'twice' })
+    expect(await app.heard()).toEqual({ status: 'succeeded', data: { text: `hello ${userId(1)}` } })
+  })
+
+  test('waits for days for one that lasts for days', async () => {
+    const toy = durableToy(async (_, { sleep }) => {
+      await sleep('long', '20 hours')
+      return { text: 'late' }
+    })
+    const app = await call(toy)
+    await app.deliver()
+    expect(await app.heard()).toEqual({ status: 'succeeded', data: { text: 'late' } })
+  })
+
+  test('is told at once of one that had ended before', async () => {
+    const app = await call(
+      toyWorkflow(() => Promise.resolve({ text: 'before' })),
+      { first: true },
+    )
+    await app.deliver()
+    expect(await app.heard()).toEqual({ status: 'succeeded', data: { text: 'before' } })
+  })
+
+  test('hears that it has failed', async () => {
+    const app = await call(toyWorkflow(() => Promise.reject(new PermanentError('no'))))
+    await app.deliver()
+    expect(await app.heard()).toEqual({ status: 'failed', data: null })
+  })
+
+  test('hears that its batch was cancelled', async () => {
+    const app = await call(
+      durableToy(async (_, { sleep }) => {
+        await sleep('long', '20 hours')
+        return { text: 'never' }
+      }),
+    )
+    await app.deliver({ longestSkipMs: 900_000 })
+    const { body } = await app.call('GET', '/api/admin/batches?workflow=toy')
+    const [{ id }] = z.object({ data: z.tuple([z.object({ id: z.string() })]) }).parse(body).data
+    await app.call('POST', `/api/admin/batches/${id}/cancel`)
+    await app.deliver({ longestSkipMs: 900_000 })
+    expect(await app.heard()).toEqual({ status: 'cancelled', data: null })
+  })
+
+  test('waits no longer than it wants to', async () => {
+    const toy = durableToy(async (_, { sleep }) => {
+      await sleep('long', '20 hours')
+      return { text: 'late' }
+    })
+    const app = await call(toy, { timeout: '1 hour' })
+    await app.deliver()
+    expect(await app.heard()).toBe(null)
+  })
+})
