@@ -38,12 +38,15 @@ export const qstash = (path: string, body?: unknown) =>
     body: body === undefined ? null : JSON.stringify(body),
   })
 
+/** What lanes know of each other: deliveries at work, and how often one has moved the clock on. */
+type Lanes = { atWork: Set<string>; skips: number }
+
 /** Delivers what is pending, moving the clock on when nothing is due, until nothing is left. */
 export async function takeDeliveries(worker: Fetch, options: DeliveryOptions): Promise<Delivered[]> {
   const done: Delivered[] = []
-  const atWork = new Set<string>()
+  const shared: Lanes = { atWork: new Set(), skips: 0 }
   const lanes = Array.from({ length: options.concurrency ?? 4 }, () =>
-    takeLane(worker, options, done, atWork),
+    takeLane(worker, options, done, shared),
   )
   await Promise.all(lanes)
   return done
@@ -53,20 +56,22 @@ async function takeLane(
   worker: Fetch,
   options: DeliveryOptions,
   done: Delivered[],
-  atWork: Set<string>,
+  lanes: Lanes,
 ): Promise<void> {
   while (options.until?.() !== true) {
+    const { skips } = lanes
     const response = await qstash('/local/deliveries/next?waitMs=20')
     if (response.status === 204) {
       const dueIn = response.headers.get('local-next-due-ms')
-      // What another lane delivers may have something due before that.
-      if (atWork.size > 0) continue
+      // Another lane has moved the clock on meanwhile, or delivers what may have something due before that.
+      if (lanes.skips !== skips || lanes.atWork.size > 0) continue
       if (dueIn === null || Number(dueIn) > (options.longestSkipMs ?? Infinity)) return
+      lanes.skips += 1
       if (Number(dueIn) > 0) await qstash('/local/clock/advance', { ms: Number(dueIn) })
       continue
     }
     const delivery = deliverySchema.parse(await response.json())
-    atWork.add(delivery.id)
+    lanes.atWork.add(delivery.id)
     const fate = (await options.fate?.(delivery)) ?? 'normal'
     const die = options.death?.().then(() => null)
     const delivering = fate === 'lost' ? null : deliver(worker, delivery, done)
@@ -74,7 +79,7 @@ async function takeLane(
     if (fate === 'twice') await deliver(worker, delivery, done)
     const lost = answer === null || fate === 'unanswered'
     await qstash(`/local/deliveries/${delivery.id}`, lost ? { error: 'connection reset' } : answer)
-    atWork.delete(delivery.id)
+    lanes.atWork.delete(delivery.id)
   }
 }
 
