@@ -7,17 +7,19 @@ import { deployment } from './deployment.ts'
 
 const project = join(import.meta.dirname, '../..')
 
-/** The example under "Add a workflow", as the README prints it. */
-async function exampleFromReadme(): Promise<string> {
+/** The definitions under "Add a workflow", as the README prints them. */
+async function examplesFromReadme(): Promise<[string, string]> {
   const readme = await readFile(join(project, 'README.md'), 'utf8')
   const section = readme.slice(readme.indexOf('## Add a workflow'))
-  const code = /```ts\n(.*?)```/s.exec(section)?.[1]
-  if (code === undefined) throw new Error('the README has no example of a workflow')
-  return code
+  const [inOneStep, durable] = [...section.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code)
+  if (inOneStep === undefined || durable === undefined) {
+    throw new Error('the README has no example of each kind of workflow')
+  }
+  return [inOneStep, durable]
 }
 
-/** A copy of the project with one folder, one registry line and one cron line more. */
-async function projectWithTheExample(): Promise<string> {
+/** A copy of the project with, for each example, one folder, one registry line and one cron line more. */
+async function projectWithTheExamples(): Promise<string> {
   const copy = await mkdtemp(join(tmpdir(), 'rounds-workflow-'))
   afterAll(() => rm(copy, { recursive: true, force: true }))
   for (const name of ['src', 'package.json', 'tsconfig.json', 'wrangler.jsonc']) {
@@ -25,20 +27,20 @@ async function projectWithTheExample(): Promise<string> {
   }
   await symlink(join(project, 'node_modules'), join(copy, 'node_modules'))
 
-  await mkdir(join(copy, 'src/workflows/birthday-greeting'))
-  await writeFile(join(copy, 'src/workflows/birthday-greeting/definition.ts'), await exampleFromReadme())
-  await edit(
-    join(copy, 'src/workflows/registry.ts'),
-    '[welcomePlaceholder',
-    '[birthdayGreeting, welcomePlaceholder',
-  )
-  await edit(
-    join(copy, 'src/workflows/registry.ts'),
-    'import ',
-    "import birthdayGreeting from './birthday-greeting/definition.ts'\nimport ",
-  )
-  await edit(join(copy, 'wrangler.jsonc'), '"crons": [', '"crons": ["15 4 * * *", ')
+  const [birthdayGreeting, winBack] = await examplesFromReadme()
+  await add(copy, 'birthday-greeting', birthdayGreeting, '15 4 * * *')
+  await add(copy, 'win-back', winBack, '45 9 * * *')
   return copy
+}
+
+async function add(copy: string, name: string, definition: string, cron: string): Promise<void> {
+  const registry = join(copy, 'src/workflows/registry.ts')
+  const variable = name.replace(/-(.)/, (_, letter: string) => letter.toUpperCase())
+  await mkdir(join(copy, 'src/workflows', name))
+  await writeFile(join(copy, 'src/workflows', name, 'definition.ts'), definition)
+  await edit(registry, '  welcomePlaceholder,', `  ${variable},\n  welcomePlaceholder,`)
+  await edit(registry, 'import ', `import ${variable} from './${name}/definition.ts'\nimport `)
+  await edit(join(copy, 'wrangler.jsonc'), '"crons": [', `"crons": ["${cron}", `)
 }
 
 async function edit(file: string, from: string, to: string): Promise<void> {
@@ -48,7 +50,7 @@ async function edit(file: string, from: string, to: string): Promise<void> {
 }
 
 const { worker, call, run, stack, batches } = await deployment({
-  root: await projectWithTheExample(),
+  root: await projectWithTheExamples(),
   population: { users: 40, agents: 0 },
 })
 
@@ -72,4 +74,23 @@ test('a third workflow takes one folder, one registry line and one cron line', a
     status: 'completed',
     counts: { failed: 0 },
   })
+})
+
+test('a durable workflow too', async () => {
+  const started = await call('POST', '/api/admin/workflows/win-back/batches', { limit: 1 })
+  const { id } = z.object({ id: z.string() }).parse(started.body)
+  const counts = async () => {
+    const { body } = await call('GET', `/api/admin/batches/${id}`)
+    return z.object({ counts: z.record(z.string(), z.number()) }).parse(body).counts
+  }
+  const subjects = () => stack.mail.sent().map(({ text }) => text)
+  await expect.poll(counts, { timeout: 20_000 }).toMatchObject({ recorded: 1, waiting: 1 })
+  expect(subjects()).toEqual(['Your account is still here.'])
+  const week = 7 * 86_400_000
+  for (let weeks = 0; weeks < 4; weeks += 1) {
+    await stack.qstash.idle({ ignoreDelayed: true })
+    stack.qstash.advance(week)
+  }
+  await expect.poll(counts, { timeout: 20_000 }).toMatchObject({ succeeded: 1, waiting: 0 })
+  expect(subjects()).toEqual(['Your account is still here.', 'This is the last time we write.'])
 })
