@@ -69,7 +69,7 @@ ALTER TABLE "agents" ADD COLUMN "review" text DEFAULT 'none' NOT NULL;--> statem
 ALTER TABLE "grants" ADD CONSTRAINT "grants_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "upgrades" ADD CONSTRAINT "upgrades_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "item_steps" ADD CONSTRAINT "item_steps_batch_id_item_id_batch_items_batch_id_item_id_fk" FOREIGN KEY ("batch_id","item_id") REFERENCES "public"."batch_items"("batch_id","item_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-CREATE INDEX "approvals_status" ON "approvals" USING btree ("status","id");--> statement-breakpoint
+CREATE INDEX "approvals_status" ON "approvals" USING btree ("status","created_at","id");--> statement-breakpoint
 CREATE INDEX "grants_user" ON "grants" USING btree ("user_id","kind");--> statement-breakpoint
 CREATE INDEX "upgrades_requested" ON "upgrades" USING btree ("id") WHERE status = 'requested';--> statement-breakpoint
 CREATE INDEX "batch_items_acted" ON "batch_items" USING btree ("workflow","scope","item_id") WHERE acted;--> statement-breakpoint

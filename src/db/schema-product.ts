@@ -148,5 +148,5 @@ export const approvals = pgTable(
     expiresAt: at('expires_at').notNull(),
     decidedAt: at('decided_at'),
   },
-  (t) => [index('approvals_status').on(t.status, t.id)],
+  (t) => [index('approvals_status').on(t.status, t.createdAt, t.id)],
 )

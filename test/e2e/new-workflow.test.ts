@@ -1,6 +1,8 @@
 import { cp, mkdtemp, readFile, rm, symlink, writeFile, mkdir } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { deployment } from './deployment.ts'
@@ -49,9 +51,27 @@ async function edit(file: string, from: string, to: string): Promise<void> {
   await writeFile(file, text.replace(from, to))
 }
 
+const copy = await projectWithTheExamples()
 const { worker, call, run, stack, batches } = await deployment({
-  root: await projectWithTheExamples(),
-  population: { users: 40, agents: 0 },
+  root: copy,
+  population: { users: 50, agents: 0 },
+})
+
+test('the examples compile', async () => {
+  const only = ['birthday-greeting', 'win-back'].map((name) => `src/workflows/${name}/definition.ts`)
+  const config = {
+    extends: './tsconfig.json',
+    compilerOptions: { types: ['node'] },
+    include: [],
+    files: only,
+  }
+  await writeFile(join(copy, 'tsconfig.examples.json'), JSON.stringify(config))
+  const tsc = join(project, 'node_modules/.bin/tsc')
+  const said = await promisify(execFile)(tsc, ['-p', 'tsconfig.examples.json'], { cwd: copy }).then(
+    ({ stdout }) => stdout,
+    (error: unknown) => z.object({ stdout: z.string() }).parse(error).stdout,
+  )
+  expect(said).toBe('')
 })
 
 test('a third workflow takes one folder, one registry line and one cron line', async () => {
@@ -76,6 +96,8 @@ test('a third workflow takes one folder, one registry line and one cron line', a
   })
 })
 
+const sentTexts = () => stack.mail.sent().map(({ text }) => text)
+
 test('a durable workflow too', async () => {
   const started = await call('POST', '/api/admin/workflows/win-back/batches', { limit: 1 })
   const { id } = z.object({ id: z.string() }).parse(started.body)
@@ -83,14 +105,13 @@ test('a durable workflow too', async () => {
     const { body } = await call('GET', `/api/admin/batches/${id}`)
     return z.object({ counts: z.record(z.string(), z.number()) }).parse(body).counts
   }
-  const subjects = () => stack.mail.sent().map(({ text }) => text)
   await expect.poll(counts, { timeout: 20_000 }).toMatchObject({ recorded: 1, waiting: 1 })
-  expect(subjects()).toEqual(['Your account is still here.'])
+  expect(sentTexts()).toEqual(['Your account is still here.'])
   const week = 7 * 86_400_000
   for (let weeks = 0; weeks < 4; weeks += 1) {
     await stack.qstash.idle({ ignoreDelayed: true })
     stack.qstash.advance(week)
   }
   await expect.poll(counts, { timeout: 20_000 }).toMatchObject({ succeeded: 1, waiting: 0 })
-  expect(subjects()).toEqual(['Your account is still here.', 'This is the last time we write.'])
+  expect(sentTexts()).toEqual(['Your account is still here.', 'This is the last time we write.'])
 })

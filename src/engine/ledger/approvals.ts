@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { and, asc, eq, sql } from 'drizzle-orm'
 import type { Db } from '../../db/client.ts'
 import { approvals, type approvalStatuses } from '../../db/schema.ts'
 import { logChange, type By } from './changes.ts'
@@ -6,7 +6,7 @@ import { logChange, type By } from './changes.ts'
 export type Approval = typeof approvals.$inferSelect
 type Status = (typeof approvalStatuses)[number]
 
-/** Approvals by id, from after the id `cursor`. */
+/** Approvals, oldest first, from after the one with the id `cursor`. */
 export const listApprovals = (
   db: Db,
   filter: {
@@ -23,10 +23,13 @@ export const listApprovals = (
       and(
         filter.status === undefined ? undefined : eq(approvals.status, filter.status),
         filter.workflow === undefined ? undefined : eq(approvals.workflow, filter.workflow),
-        filter.cursor === undefined ? undefined : gt(approvals.id, filter.cursor),
+        filter.cursor === undefined
+          ? undefined
+          : sql`(${approvals.createdAt}, ${approvals.id}) > (
+              select c.created_at, c.id from approvals c where c.id = ${filter.cursor})`,
       ),
     )
-    .orderBy(asc(approvals.id))
+    .orderBy(asc(approvals.createdAt), asc(approvals.id))
     .limit(filter.count)
 
 /**

@@ -51,7 +51,7 @@ const list = createRoute({
   method: 'get',
   path: '/approvals',
   operationId: 'listApprovals',
-  summary: 'What waits for a decision, or has got one',
+  summary: 'What waits for a decision, or has got one, oldest first',
   tags: ['approvals'],
   security,
   request: {

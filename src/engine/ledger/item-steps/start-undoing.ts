@@ -4,7 +4,7 @@ import { queryRows, type Db } from '../../../db/client.ts'
 import type { ItemError } from '../../item-error.ts'
 import { settle, untried } from '../settle.ts'
 
-/** An item of which so many runs have died is left to an operator, with what it has done. */
+/** An item that is being undone, and of which so many runs have died, is left to an operator, with what it has done. */
 const mostClaims = 20
 
 /**
@@ -22,7 +22,8 @@ export async function startUndoing(
     with batch as (select * from batches where id = ${batchId}::uuid for no key update),
     item as (
       select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
-      where i.attempt = ${attempt} and i.status in ('queued', 'running', 'waiting') and i.claims < ${mostClaims} and exists (
+      where i.attempt = ${attempt} and i.status in ('queued', 'running', 'waiting')
+        and (i.undoing is null or i.claims < ${mostClaims}) and exists (
         select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id)
       for no key update of i
     ),
