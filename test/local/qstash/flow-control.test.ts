@@ -10,7 +10,7 @@ test('parallelism bounds the deliveries in flight of a key', async () => {
   const url = workflow('/narrow', async (context) => {
     await context.run('step', async () => {
       most = Math.max(most, ++running)
-      await new Promise((resolve) => setTimeout(resolve, 2))
+      await new Promise((resolve) => setTimeout(resolve, 30))
       running--
     })
   })
