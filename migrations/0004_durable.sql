@@ -49,6 +49,7 @@ CREATE TABLE "item_steps" (
 	"result" jsonb,
 	"error" jsonb,
 	"uncertain" boolean DEFAULT false NOT NULL,
+	"acted" boolean DEFAULT false NOT NULL,
 	"work_ms" integer DEFAULT 0 NOT NULL,
 	"position" bigint GENERATED ALWAYS AS IDENTITY (sequence name "item_steps_position_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
 	"started_at" timestamp with time zone DEFAULT now() NOT NULL,

@@ -43,6 +43,8 @@ export const itemSteps = pgTable(
     error: jsonb('error').$type<{ name: string; message: string; step: string }>(),
     /** A try may have done something though it did not say so. */
     uncertain: boolean('uncertain').notNull().default(false),
+    /** A try of it has used mail or payments. */
+    acted: boolean('acted').notNull().default(false),
     /** Milliseconds of work. */
     workMs: integer('work_ms').notNull().default(0),
     /** In the order in which they were first begun. */

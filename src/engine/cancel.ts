@@ -40,6 +40,6 @@ export async function passOnDropped(
   batchId: string,
   { nextPage, invokers }: Pick<Dropped, 'nextPage' | 'invokers'>,
 ): Promise<void> {
-  await triggerPage(services, workflow, batchId, nextPage)
   for (const invoker of invokers) await giveEventTo(services, invoker, { status: 'cancelled', data: null })
+  await triggerPage(services, workflow, batchId, nextPage)
 }

@@ -22,14 +22,31 @@ export const notConfigured = (missing: readonly string[]) => `not configured: ${
 const fail = (service: ServiceName) => () =>
   Promise.reject(new Error(`${service}: ${settings[service].join(', ')} missing`))
 
-/** The services of one step; one that is not configured fails when it is used. */
+/**
+ * The services of one step; one that is not configured fails when it is used.
+ *
+ * @param onUse is told before anything is asked of them.
+ */
 export function stepServices(
   { createMail, createPayments }: Services,
   scope: Scope,
+  onUse: () => void,
 ): Pick<StepServices, 'mail' | 'payments'> {
   const pay = fail('payments')
+  const mail = createMail?.(scope) ?? { send: fail('mail') }
+  const payments = createPayments?.(scope) ?? { prepare: pay, charge: pay, undo: pay }
+  const noted =
+    <Asked, Answer>(act: (asked: Asked) => Promise<Answer>) =>
+    (asked: Asked) => {
+      onUse()
+      return act(asked)
+    }
   return {
-    mail: createMail?.(scope) ?? { send: fail('mail') },
-    payments: createPayments?.(scope) ?? { prepare: pay, charge: pay, undo: pay },
+    mail: { send: noted(mail.send) },
+    payments: {
+      prepare: noted(payments.prepare),
+      charge: noted(payments.charge),
+      undo: noted(payments.undo),
+    },
   }
 }

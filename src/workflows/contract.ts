@@ -3,24 +3,15 @@
  * made to last is the engine's business.
  */
 import type { SQL } from 'drizzle-orm'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Db } from '../db/client.ts'
 import type { Json } from '../db/json.ts'
 
-import {
-  budgetSchema,
-  canarySchema,
-  estimateSchema,
-  paceSchema,
-  tolerateSchema,
-  type Budget,
-  type Canary,
-  type Estimate,
-  type Tolerate,
-} from './bounds.ts'
+import type { Budget, Canary, Estimate, Tolerate } from './bounds.ts'
 import { defaultLayers, type LayerName, type LayerSettings } from './layer-settings.ts'
 import type { Duration, Handlers } from './item-tools.ts'
 import type { CacheTools, Reader, Result, ServiceName, Skip, WorkTools } from './ports.ts'
+import { wellFormed } from './well-formed.ts'
 
 export type { Json } from '../db/json.ts'
 export type { Budget, Canary, Tolerate } from './bounds.ts'
@@ -110,27 +101,6 @@ export type Workflow<P = Params, Data extends Json = Json> = Omit<Definition<P, 
     /** Null: the work is one step. */
     run: Handlers<P, Data> | null
   }
-
-const size = z.int().min(1).max(100)
-const wellFormed = z.object({
-  name: z
-    .string()
-    .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, 'is not kebab-case')
-    .refine((name) => name !== 'all', 'stands for every workflow'),
-  entity: z.object({ one: z.string().regex(/^[a-z]+$/i), many: z.string().regex(/^[a-z]+$/i) }),
-  verb: z.string().regex(/^[a-z]+$/),
-  pageSize: size,
-  chunkSize: size,
-  maxOutstanding: paceSchema.maxOutstanding,
-  estimate: estimateSchema.nullable(),
-  budget: budgetSchema.nullable(),
-  tolerate: tolerateSchema.nullable(),
-  canary: canarySchema.nullable(),
-  run: z
-    .record(z.string().regex(/^[1-9]\d{0,5}$/, 'is no version: 1, 2 …'), z.function())
-    .refine((handlers) => Object.keys(handlers).length > 0, 'has no handler')
-    .nullable(),
-})
 
 /** The version that new items are handled by; null: the workflow is not durable. */
 export const currentHandler = ({ run }: Pick<Workflow, 'run'>): number | null =>

@@ -94,7 +94,7 @@ export type ItemTools = {
   /** Lets QStash make a request that may take long; the item waits meanwhile. */
   call: <T extends Json>(
     name: string,
-    request: (services: { ai: CallAi }) => Promise<CallRequest<T>>,
+    request: (services: { ai: CallAi; key: string }) => Promise<CallRequest<T>>,
     options?: StepOptions,
   ) => Promise<T>
   /** Gives an event to an item of a workflow that waits for it, or will. False: no batch has such an item unfinished. */

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import ms from 'ms'
 import { z } from 'zod'
 import { giveEventTo } from '../../src/engine/durable/events.ts'
-import type { ItemTools, Json, StepWork, Workflow } from '../../src/workflows/contract.ts'
+import type { ItemTools, Json, StepOptions, StepWork, Workflow } from '../../src/workflows/contract.ts'
 import { qstash, type DeliveryOptions } from './deliveries.ts'
 import { rounds } from './rounds.ts'
 
@@ -44,6 +44,7 @@ export async function startOne(
   const app = rounds([workflow], env)
   const path = `/api/admin/workflows/${workflow.name}/items/${encodeURIComponent(itemId)}`
   const started = await app.call('POST', path, { params, ...(force ? { force, confirm: true } : {}) })
+  if (started.status !== 201) throw new Error(`${itemId} was not started: ${JSON.stringify(started.body)}`)
   const { batchId } = z.object({ batchId: z.string() }).parse(started.body)
   const item = async () => {
     const { body } = await app.call(
@@ -100,10 +101,14 @@ const inPlaceOf = <T>(given: unknown): T => given as T
 const unmade = () => Promise.reject(new Error('a call cannot be made by what stands in for it'))
 
 /** The same workflow, with some of its steps doing something else. */
-export const withSteps = (workflow: Workflow, mocks: Mocks): Workflow =>
+export const withSteps = (workflow: Workflow, mocks: Mocks, timeout?: StepOptions['timeout']): Workflow =>
   withTools(workflow, (tools) => ({
     ...tools,
-    step: (name, work, options) => tools.step(name, inPlaceOf(mocks[name]?.(work) ?? work), options),
+    step: (name, work, options) => {
+      const mock = mocks[name]
+      if (mock === undefined) return tools.step(name, work, options)
+      return tools.step(name, inPlaceOf(mock(work)), { ...options, ...(timeout && { timeout }) })
+    },
     call: (name, request, options) => {
       const work = mocks[name]
       return work === undefined
@@ -112,7 +117,9 @@ export const withSteps = (workflow: Workflow, mocks: Mocks): Workflow =>
     },
     parallel: (steps, options) => {
       const changed = Object.entries(steps).map(([name, work]) => [name, mocks[name]?.(work) ?? work])
-      return tools.parallel(inPlaceOf(Object.fromEntries(changed)), options)
+      const some = Object.keys(steps).some((name) => name in mocks)
+      const longer = some && timeout !== undefined ? { ...options, timeout } : options
+      return tools.parallel(inPlaceOf(Object.fromEntries(changed)), longer)
     },
   }))
 
@@ -155,19 +162,24 @@ export function killIn(workflow: Workflow, name: string, when: 'before' | 'after
   const death = Promise.withResolvers<void>()
   let killed = false
   return {
-    workflow: withSteps(workflow, {
-      [name]: (work) => async (services) => {
-        if (killed) return await work(services)
-        killed = true
-        if (when === 'after') await work(services)
-        await services.db.execute(sql`update item_steps set lease_until = now() - interval '1 second'`)
-        await services.db.execute(
-          sql`update batch_items set lease_until = now() - interval '1 second' where lease_until is not null`,
-        )
-        death.resolve()
-        return await new Promise<never>(() => undefined)
+    // What is dead does not wake up when its time is over, in the middle of another test.
+    workflow: withSteps(
+      workflow,
+      {
+        [name]: (work) => async (services) => {
+          if (killed) return await work(services)
+          killed = true
+          if (when === 'after') await work(services)
+          await services.db.execute(sql`update item_steps set lease_until = now() - interval '1 second'`)
+          await services.db.execute(
+            sql`update batch_items set lease_until = now() - interval '1 second' where lease_until is not null`,
+          )
+          death.resolve()
+          return await new Promise<never>(() => undefined)
+        },
       },
-    }),
+      '1 day',
+    ),
     /** For `run` and `deliver`. */
     options: { death: () => (killed ? new Promise<void>(() => undefined) : death.promise) },
   }

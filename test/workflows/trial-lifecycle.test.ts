@@ -18,6 +18,7 @@ async function trial(endsAt: Date | null = days(14)) {
   )
   return {
     become: (status: string) => db.execute(sql`update subscriptions set status = ${status}`),
+    comeBack: () => db.execute(sql`update users set status = 'active'`),
     leave: () => db.execute(sql`update users set status = 'deleted'`),
   }
 }
@@ -78,11 +79,16 @@ describe('a trial', () => {
   )
 
   test('of a user who has left gets no further mail', async () => {
-    const { leave } = await trial()
+    const { leave, comeBack } = await trial()
     const one = await startOne(trialLifecycle, 'trial')
     await one.runUntilWaiting()
     await leave()
-    expect(await one.run()).toMatchObject({ status: 'skipped' })
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect(await subjects()).toEqual([welcome])
+    await comeBack()
+    const next = await rounds().start('trial-lifecycle')
+    await rounds().deliver()
+    expect(await rounds().batch(next.id)).toMatchObject({ plan: { alreadyProcessed: 1, toProcess: 0 } })
     expect(await subjects()).toEqual([welcome])
   })
 

@@ -5,7 +5,9 @@ import { Skip, type Json, type Params, type Workflow } from '../../workflows/con
 import { checkStorable } from '../do-work.ts'
 import { itemError } from '../item-error.ts'
 import { described } from '../layers/step.ts'
+import { leaveRun } from '../ledger/item-steps/leave-run.ts'
 import type { Services } from '../services.ts'
+import { itemRun, triggerRuns } from '../trigger.ts'
 import { claimDurable, type ClaimedDurable } from './claim.ts'
 import { invokeTool } from './invoke.ts'
 import { sdkStep, type ItemRun, type Over } from './item-run.ts'
@@ -29,6 +31,7 @@ export async function followItem(
   if (!claim.claimed) return claim.answer
   const run: ItemRun = { context, services, workflow, workflows, ...claimed(workflow, claim) }
   const { ended, pass } = await passOf(run, claim.handler, claim.params)
+  if (ended.is === 'stopped' && ended.why.is === 'outgrown') return await renew(run)
   const end = ended.is === 'stopped' ? await undone(run, pass, ended.why, claim.error) : ended
   if (end.is === 'over') return { success: false, itemId: claim.itemId, message: end.message }
   return await sdkStep(run, 'save', () => saveEnd(run, end, pass.workMs))
@@ -51,9 +54,6 @@ type Passed = End | Over | { is: 'stopped'; why: Exclude<Stopped, Over> }
 async function passOf(run: ItemRun, version: number, params: Params): Promise<{ ended: Passed; pass: Pass }> {
   const { workflow, item } = run
   const handler = workflow.run?.[version]
-  if (handler === undefined) {
-    throw new PermanentError(`${workflow.name} has no handler of version ${version} in this deployment`)
-  }
   const stopped = Promise.withResolvers<Passed>()
   const stop = (why: Stopped) => stopped.resolve(why.is === 'over' ? why : { is: 'stopped', why })
   const pass = new Pass(run, stop, stopped.reject)
@@ -61,11 +61,16 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
   const tools = { ...basic, invoke: invokeTool(run, basic) }
   const handled = async (): Promise<Passed> => {
     try {
+      if (handler === undefined) {
+        throw new PermanentError(`${workflow.name} has no handler of version ${version} in this deployment`)
+      }
       const done = await handler({ id: item.itemId, params }, tools)
       if (done instanceof Skip) return { is: 'skipped', reason: presentable(done.reason) }
+      pass.checkUndos()
       return { is: 'finished', data: fitting(workflow, done) }
     } catch (error) {
-      if (run.undoing === null && !(error instanceof PermanentError)) throw error
+      const isLast = run.context.retried >= workflow.layers.execute.retries
+      if (run.undoing === null && !(error instanceof PermanentError) && !isLast) throw error
       return {
         is: 'stopped',
         why: { is: 'failed', error: await itemError(error, workflow.verb, item.itemId) },
@@ -73,6 +78,16 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
     }
   }
   return { ended: await described(() => Promise.race([stopped.promise, handled()])), pass }
+}
+
+/** Gives the item another run, which goes on from what the ledger has: this one's log fits the handler no more. */
+async function renew({ services, workflow, item }: ItemRun): Promise<Record<string, Json>> {
+  const { batchId, itemId } = item
+  const attempt = await leaveRun(services.db, item, 'renewed')
+  if (attempt !== undefined) {
+    await triggerRuns(services, workflow, [itemRun(workflow, batchId, { id: itemId, attempt })])
+  }
+  return { success: false, itemId, message: 'the handler has changed: the item goes on in a new run' }
 }
 
 /** Undoes what an item has done, and says how it ends. */

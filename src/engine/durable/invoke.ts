@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { PermanentError } from '../../errors.ts'
+import { PermanentError, RetryLaterError } from '../../errors.ts'
 import type { Invoked, ItemTools, Json, Params, Workflow } from '../../workflows/contract.ts'
 import { addInvoker } from '../ledger/add-invoker.ts'
 import { latestStatus } from '../ledger/read-items.ts'
@@ -31,6 +31,9 @@ function shown<Data extends Json>(data: z.ZodType<Data>, { status, data: given }
   throw new PermanentError(`the result of what was invoked does not fit: ${z.prettifyError(parsed.error)}`)
 }
 
+/** When to ask again whether an item may be started. */
+const retrySeconds = 60
+
 type Wanted = { workflow: Workflow; itemId: string; params: Params }
 
 /**
@@ -49,15 +52,18 @@ async function startFor(
   const by = { actor: 'rounds', reason, key: `invoke:${key}` }
   const started = await startItem(services, itemId, { workflow, params, scope, force: false }, by)
   const { outcome } = started
-  if (outcome === 'unknown' || outcome === 'listed' || outcome === 'acted' || outcome === 'key_used') {
+  if (outcome === 'unknown' || outcome === 'acted' || outcome === 'key_used') {
     throw new PermanentError(`item ${itemId} of ${workflow.name} cannot be started: ${outcome}`)
   }
   if (outcome === 'busy' || outcome === 'full' || outcome === 'killed' || outcome === 'unconfigured') {
-    throw new Error(`item ${itemId} of ${workflow.name} cannot be started now: ${outcome}`)
+    const message = `item ${itemId} of ${workflow.name} cannot be started now: ${outcome}`
+    throw new RetryLaterError(message, retrySeconds)
   }
   const invoker = { workflow: own.name, itemId: item.itemId, event }
   const waits =
-    outcome !== 'done' && (await addInvoker(services.db, { workflow: workflow.name, scope, itemId }, invoker))
+    outcome !== 'done' &&
+    outcome !== 'listed' &&
+    (await addInvoker(services.db, { workflow: workflow.name, scope, itemId }, invoker))
   if (waits) return null
   const status =
     outcome === 'done' ? 'succeeded' : await latestStatus(services.db, workflow.name, scope, itemId)

@@ -1,3 +1,4 @@
+import { WorkflowError } from '@upstash/workflow'
 import { z } from 'zod'
 import { PermanentError } from '../../errors.ts'
 import type { Json, StepOptions, StepOutcome, UndoServices } from '../../workflows/contract.ts'
@@ -5,8 +6,11 @@ import type { ItemError } from '../item-error.ts'
 import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
 import { shownError, type Answer, type ItemRun, type Stop } from './item-run.ts'
 
-/** Why nothing more of a handler runs in this pass. `replayed`: it has come to what was not begun before. */
-export type Stopped = Stop | { is: 'failed'; error: ItemError } | { is: 'replayed' }
+/**
+ * Why nothing more of a handler runs in this pass. `replayed`: it has come to what was not begun before. `outgrown`: the
+ * handler has changed since the run began.
+ */
+export type Stopped = Stop | { is: 'failed'; error: ItemError } | { is: 'replayed' } | { is: 'outgrown' }
 
 /** Something to undo. */
 export type Undo = {
@@ -32,6 +36,10 @@ export class Pass {
   workMs = 0
 
   readonly #names = new Set<string>()
+  #inside: string | null = null
+  /** Steps that have not come to anything yet; one of them may be a wait. */
+  readonly #open = new Set<Promise<Answer>>()
+  #isWaiting = false
   readonly #run: ItemRun
   readonly #stop: (stopped: Stopped) => void
   readonly #abort: (error: unknown) => void
@@ -47,16 +55,50 @@ export class Pass {
    *
    * @throws PermanentError when the name is none, or is taken.
    */
-  answer(name: string, make: () => Promise<Answer>): Answering {
+  answer(name: string, make: () => Promise<Answer>, { isWait = false, ledgerName = name } = {}): Answering {
     if (!stepName.safeParse(name).success) {
       throw new PermanentError(`${JSON.stringify(name)} is no name for a step`)
     }
+    if (this.#inside !== null) throw new PermanentError(`the step ${name} is inside the step ${this.#inside}`)
     if (this.#names.has(name)) throw new PermanentError(`the step ${name} is there twice`)
     this.#names.add(name)
-    const known = answerOf(this.#run.recorded.get(name))
+    const known = answerOf(this.#run.recorded.get(ledgerName), this.#run.undoing !== null)
     if (known?.is === 'done') return Promise.resolve(known)
-    if (this.#run.undoing === null) return make()
-    return Promise.resolve(known ?? { is: 'replayed' })
+    if (this.#run.undoing !== null) return Promise.resolve(known ?? { is: 'replayed' })
+    return this.#inTurn(make, isWait)
+  }
+
+  /** Makes a step's answer at once, but for a wait, which an item is in alone: it comes when all before it has. */
+  #inTurn(make: () => Promise<Answer>, isWait: boolean): Promise<Answer> {
+    const before = [...this.#open]
+    const isLate = before.length > 0 && (isWait || this.#isWaiting)
+    const made = isLate
+      ? Promise.all(before).then(async (come) => come.find(isStop) ?? (await make()))
+      : make()
+    this.#open.add(made)
+    this.#isWaiting ||= isWait
+    const close = () => {
+      this.#open.delete(made)
+      if (this.#open.size === 0) this.#isWaiting = false
+    }
+    made.then(close, close)
+    return made
+  }
+
+  /** Does the work of a step, in which no other may begin. */
+  async inside<T>(name: string, work: () => Promise<T>): Promise<T> {
+    this.#inside = name
+    try {
+      return await work()
+    } finally {
+      this.#inside = null
+    }
+  }
+
+  /** @throws PermanentError when something is to be undone that was no step. */
+  checkUndos(): void {
+    const unknown = this.undos.find(({ step }) => !this.#names.has(step))
+    if (unknown !== undefined) throw new PermanentError(`compensate names ${unknown.step}, which is no step`)
   }
 
   /** Gives the handler what a step came to, or nothing at all. */
@@ -84,11 +126,18 @@ export class Pass {
       if (outcome.is === 'failed' && outcome.uncertain) this.results.set(name, null)
       return outcome
     } catch (error) {
-      this.#abort(error)
+      if (isOutgrown(error)) this.#stop({ is: 'outgrown' })
+      else this.#abort(error)
       return await never
     }
   }
 }
+
+const isStop = (answer: Answer): answer is Stop => answer.is === 'over' || answer.is === 'cancelled'
+
+/** The SDK has other steps in the run's log than the handler asks for. */
+const isOutgrown = (error: unknown) =>
+  error instanceof WorkflowError && error.message.startsWith('Incompatible')
 
 /** The engine's own steps have a colon, or one of these names. */
 const stepName = z
@@ -96,11 +145,15 @@ const stepName = z
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9 ._-]{0,99}$/)
   .refine((name) => !['claim', 'save', 'undo'].includes(name))
 
-/** What a recorded step has come to; undefined: it is to be done, or done again. */
-function answerOf(step: RecordedStep | undefined): Answer | undefined {
+/**
+ * What a recorded step has come to; undefined: it is to be done, or done again. While an item is undone, also what has been
+ * undone has its result, so that the handler says what else there is to undo.
+ */
+function answerOf(step: RecordedStep | undefined, isUndoing: boolean): Answer | undefined {
   if (step === undefined) return undefined
   const { status, result, error, uncertain, workMs } = step
-  if (status === 'done' || status === 'undoing') return { is: 'done', value: result, workMs }
+  const stood = status === 'done' || status === 'undoing' || (isUndoing && status === 'undone')
+  if (stood) return { is: 'done', value: result, workMs }
   if (status === 'failed' && error !== null) {
     return { is: 'failed', error: { ...error, fingerprint: '' }, uncertain, workMs }
   }

@@ -1,14 +1,16 @@
 import { WorkflowRetryAfterError } from '@upstash/workflow'
 import ms from 'ms'
 import { PermanentError, RetryLaterError } from '../../errors.ts'
-import type { Json, StepOptions, StepServices, StepWork, Usage } from '../../workflows/contract.ts'
+import type { Json, StepOptions, StepServices, StepWork } from '../../workflows/contract.ts'
 import { stepServices } from '../configured.ts'
 import { checkStorable, until } from '../do-work.ts'
 import { itemError, type ItemError } from '../item-error.ts'
+import type { Spent } from '../ledger/end-item.ts'
 import { beginStep, beginUndo, type Begun, type StepAt } from '../ledger/item-steps/begin-step.ts'
 import { finishStep, type StepEnd } from '../ledger/item-steps/finish-step.ts'
+import { leaveRun } from '../ledger/item-steps/leave-run.ts'
 import { runId } from '../names.ts'
-import { superseded, type Answer, type ItemRun } from './item-run.ts'
+import { over, superseded, type Answer, type ItemRun } from './item-run.ts'
 import { putOff } from './put-off.ts'
 
 /** How a kind of step is begun, and what its tries end as. */
@@ -59,25 +61,39 @@ async function perform(
   options: StepOptions,
 ): Promise<Answer> {
   const { services, workflow, item } = run
+  const most = workflow.layers.execute.retries
+  if ((options.retries ?? 0) > most) {
+    const asked = new PermanentError(
+      `the step ${name} asks for more retries than the ${most} of layers.execute`,
+    )
+    return { is: 'failed', error: await itemError(asked, name, item.itemId), uncertain: false, workMs: 0 }
+  }
   const timeout = options.timeout ?? workflow.timeout
   // Before the step begins, so that the work is aborted no later than its lease ends.
   const signal = AbortSignal.timeout(ms(timeout))
   const at: StepAt = { ...item, name }
   const lease = { token: crypto.randomUUID(), seconds: ms(timeout) / 1000 }
   const begun = await kind.begin(services.db, at, lease)
-  if (begun.outcome !== 'begun') return notBegun(begun, item.itemId, name)
+  if (begun.outcome !== 'begun') return await notBegun(run, begun, name)
 
   const started = Date.now()
+  let acted = false
   const ai = services.createAi(signal)
   const finish = async (end: StepEnd) => {
     const { model: _, ...usage } = ai.used()
-    return await finishOnce(run, { ...at, token: lease.token, signal }, end, usage, Date.now() - started)
+    return await finishOnce(run, { ...at, token: lease.token, signal }, end, {
+      ...usage,
+      acted,
+      workMs: Date.now() - started,
+    })
   }
   try {
     const { batchId, itemId } = item
     const stepKey = await runId([services.env.ENVIRONMENT, batchId, itemId, name, begun.round])
     const key = stepKey + kind.suffix
-    const used = stepServices(services, { key, signal })
+    const used = stepServices(services, { key, signal }, () => {
+      acted = true
+    })
     const given = { db: services.db, ai, ...used, key, stepKey, signal }
     const value = (await until(signal, timeout, () => work(given))) ?? null
     checkStorable(value)
@@ -94,7 +110,11 @@ class ClaimLost extends Error {
   override name = 'ClaimLost'
 }
 
-function notBegun(begun: Exclude<Begun, { outcome: 'begun' }>, itemId: string, name: string): Answer {
+async function notBegun(
+  { services, item }: ItemRun,
+  begun: Exclude<Begun, { outcome: 'begun' }>,
+  name: string,
+): Promise<Answer> {
   switch (begun.outcome) {
     case 'done':
       return { is: 'done', value: begun.result, workMs: begun.workMs }
@@ -104,9 +124,13 @@ function notBegun(begun: Exclude<Begun, { outcome: 'begun' }>, itemId: string, n
     }
     case 'busy':
       throw new WorkflowRetryAfterError(
-        `another delivery is at step ${name} of item ${itemId}`,
+        `another delivery is at step ${name} of item ${item.itemId}`,
         begun.retryAfterSeconds,
       )
+    case 'closed':
+      if (begun.batchStatus === 'cancelled') return { is: 'cancelled' }
+      await leaveRun(services.db, item, 'parked')
+      return over(`batch is ${begun.batchStatus}`)
     case 'superseded':
       return superseded
   }
@@ -154,12 +178,11 @@ async function finishOnce(
   { services }: ItemRun,
   at: StepAt & { token: string; signal: AbortSignal },
   end: StepEnd,
-  usage: Usage,
-  workMs: number,
+  spent: Spent & { acted: boolean },
 ): Promise<void> {
   for (const delay of [...noteDelays, null]) {
     try {
-      if (await finishStep(services.db, at, end, { ...usage, workMs })) return
+      if (await finishStep(services.db, at, end, spent)) return
       throw new ClaimLost(`step ${at.name} of item ${at.itemId} was taken over before it was noted`)
     } catch (error) {
       if (error instanceof ClaimLost || delay === null || at.signal.aborted) throw error

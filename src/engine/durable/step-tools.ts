@@ -9,7 +9,11 @@ type StepTools = Pick<ItemTools, 'step' | 'parallel' | 'notify' | 'compensate'>
 /** The tools of a handler that do something. */
 export function stepTools(run: ItemRun, pass: Pass): StepTools {
   const begin = (name: string, work: StepWork<Json | void>, options?: StepOptions) =>
-    pass.answer(name, () => sdkStep(run, name, () => performStep(run, name, work, options)))
+    pass.answer(name, () =>
+      sdkStep(run, name, () =>
+        performStep(run, name, (services) => pass.inside(name, () => work(services)), options),
+      ),
+    )
 
   return {
     step: (name, work, options) => returned(pass.value(name, begin(name, work, options))),

@@ -6,10 +6,12 @@ import { performUndo } from './perform.ts'
 import type { Pass, Undo } from './pass.ts'
 
 /** Steps to undo, last registered first, each with its result; null: it is not known whether it did anything. */
-export function toUndo({ recorded }: ItemRun, { undos, results }: Pass): (Undo & { result: Json })[] {
+export function toUndo(run: ItemRun, { undos, results }: Pass): (Undo & { result: Json })[] {
+  const { recorded } = run
   const acted = (step: string): { result: Json } | undefined => {
-    if (results.has(step)) return { result: results.get(step) ?? null }
     const before = recorded.get(step)
+    if (before?.status === 'undone' && run.undoing !== null) return undefined
+    if (results.has(step)) return { result: results.get(step) ?? null }
     if (before?.status === 'done' || before?.status === 'undoing') return { result: before.result }
     return before !== undefined && before.status !== 'undone' && before.uncertain
       ? { result: null }

@@ -72,13 +72,14 @@ export async function takeAnswer(
     checkStorable(read.value)
   } catch (error) {
     const described = await itemError(error, name, run.item.itemId)
+    const uncertain = !(error instanceof PermanentError)
     if (error instanceof RetryLaterError) {
       const woken = await stopWaiting(run, name, { status: 'again', error: described })
       return woken.is === 'done' ? await putOff(run, error.seconds, described) : woken
     }
-    const woken = await stopWaiting(run, name, { status: 'failed', error: described })
+    const woken = await stopWaiting(run, name, { status: 'failed', error: described, uncertain })
     if (woken.is !== 'done') return woken
-    return { is: 'failed', error: described, uncertain: !(error instanceof PermanentError), workMs: 0 }
+    return { is: 'failed', error: described, uncertain, workMs: 0 }
   }
   return await stopWaiting(run, name, { status: 'answered', result: read.value, usage: read.usage })
 }

@@ -6,7 +6,7 @@ import { dropItem } from '../ledger/end-item.ts'
 import type { Services } from '../services.ts'
 import { itemRun, triggerRuns } from '../trigger.ts'
 import type { ItemPayload } from './execute-payload.ts'
-import { passOnAgain } from './pass-on.ts'
+import { passOn, passOnAgain } from './pass-on.ts'
 
 /** When to look again whether items at work have left room in the budget. */
 const crowdedSeconds = 15
@@ -30,7 +30,10 @@ export async function notClaimed(
       )
     case 'closed':
       if (claim.batchStatus === 'cancelled') {
-        await dropItem(services.db, { ...item, pageSize: workflow.pageSize })
+        const dropped = await dropItem(services.db, { ...item, pageSize: workflow.pageSize })
+        if (dropped !== undefined) {
+          await passOn(services, workflow, item, { ...dropped, made: null, status: 'cancelled' })
+        }
       }
       return { success: false, itemId, message: `batch is ${claim.batchStatus}` }
     case 'crowded':

@@ -99,7 +99,12 @@ async function givenBack(
   error: unknown,
 ): Promise<Record<string, Json>> {
   const { batchId, itemId } = item
-  if (batchStatus === 'cancelled') await dropItem(services.db, { ...item, pageSize: workflow.pageSize })
+  if (batchStatus === 'cancelled') {
+    const dropped = await dropItem(services.db, { ...item, pageSize: workflow.pageSize })
+    if (dropped !== undefined) {
+      await passOn(services, workflow, item, { ...dropped, made: null, status: 'cancelled' })
+    }
+  }
   if (!(error instanceof RetryLaterError)) throw error
   const delaySeconds = Math.min(error.seconds, maxDelaySeconds)
   await triggerRuns(services, workflow, [

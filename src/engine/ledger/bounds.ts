@@ -6,6 +6,9 @@ import { sql, type SQL } from 'drizzle-orm'
 export const killed = (b: SQL): SQL =>
   sql`exists (select 1 from kill_switches k where k.workflow in ('all', ${b}.workflow))`
 
+/** Items that have started may do more: also those of a batch that only takes no new ones. */
+export const isOpen = (b: SQL): SQL => sql`(${b}.status in ('running', 'completed') and not ${killed(b)})`
+
 export const spentTokens = (b: SQL): SQL => sql`(${b}.input_tokens + ${b}.output_tokens)`
 
 /** Null without prices. */

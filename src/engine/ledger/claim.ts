@@ -153,7 +153,7 @@ const judgeClaim = (attempt: number) => sql`
           when batch.status = 'completed' and item.claims > 0 and not ${killed(batch)} then 'claimed'
           when batch.status <> 'running' or ${killed(batch)} then 'closed'
           when s.item_id is null and ${overBudget(batch, sql`1`)} then 'spent'
-          when s.item_id is null and ${overBudget(batch, sql`(batch.running + batch.waiting + (item.status = 'queued')::int)`)}
+          when s.item_id is null and ${overBudget(batch, sql`(batch.running + (item.status = 'queued')::int)`)}
             then 'crowded'
           else 'claimed'
         end as outcome

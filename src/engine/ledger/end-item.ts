@@ -121,6 +121,8 @@ async function endItem(
     prepared,
     throttled: newRun,
   }
+  // Why it is undone stays.
+  const isPutOff = sql`(${outcome.status === 'queued'}::boolean and i.undoing is not null)`
   const statement = sql`
     with batch as (select * from batches where id = ${batchId}::uuid for no key update),
     item as (
@@ -129,14 +131,14 @@ async function endItem(
     ),
     moved as (
       update batch_items i set
-        status = ${outcome.status}, error = ${outcome.status === 'succeeded' ? null : JSON.stringify(error)}::jsonb,
-        fingerprint = ${tried.fingerprint}::text, token = ${spent === null ? sql`null` : sql`i.token`}, lease_until = null,
+        status = ${outcome.status}, error = case when ${isPutOff} then i.error else ${outcome.status === 'succeeded' ? null : JSON.stringify(error)}::jsonb end,
+        fingerprint = case when ${isPutOff} then i.fingerprint else ${tried.fingerprint}::text end, token = ${spent === null ? sql`null` : sql`i.token`}, lease_until = null,
         attempt = i.attempt + ${Number(newRun)}::int,
         input_tokens = i.input_tokens + ${inputTokens}, output_tokens = i.output_tokens + ${outputTokens},
         work_ms = coalesce(${workMs}::int, i.work_ms),
         waiting_for = null, waiting_until = null,
         undoing = case when ${outcome.status} = 'queued' then i.undoing end,
-        acted = i.handler is not null and ${outcome.status} in ('failed', 'cancelled') and ${actedSteps(sql.raw('i'))},
+        acted = i.handler is not null and ${outcome.status} in ('failed', 'cancelled', 'skipped') and ${actedSteps(sql.raw('i'))},
         queued_at = case when ${outcome.status} = 'queued' then now() else i.queued_at end,
         ended_at = case when ${outcome.status} = 'queued' then null else now() end
       from item where i.batch_id = item.batch_id and i.item_id = item.item_id

@@ -16,10 +16,12 @@ export type ItemStarted =
   /** A batch holds it unfinished, or lists it, or the active batch cannot take it. */
   | { outcome: 'held' | 'listed' | 'busy' | 'full'; batchId: string | null }
   /**
-   * It has failed after it had acted; has a fresh result; the kill switch is on; it is not in the population; the key was
-   * used for another item.
+   * It ended without success after it had sent or charged something; has a fresh result; the kill switch is on; it is not
+   * in the population.
    */
-  | { outcome: 'acted' | 'done' | 'killed' | 'unknown' | 'key_used' }
+  | { outcome: 'acted' | 'done' | 'killed' | 'unknown' }
+  /** The key was used for this one. */
+  | { outcome: 'key_used'; batchId: string; itemId: string }
 
 const row = z.object({
   outcome: z.enum(['opened', 'joined', 'held', 'listed', 'busy', 'full', 'acted', 'done', 'killed']),
@@ -42,7 +44,7 @@ export async function recordOneItem(
   for (let round = 0; round < 3; round += 1) {
     const earlier = await startedBefore(db, by.key)
     if (earlier !== undefined) {
-      if (earlier.itemId !== itemId) return { outcome: 'key_used' }
+      if (earlier.itemId !== itemId) return { outcome: 'key_used', ...earlier }
       return { outcome: 'repeated', batchId: earlier.batchId }
     }
     try {

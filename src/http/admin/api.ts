@@ -76,7 +76,8 @@ export const body = <Schema extends z.ZodType>(schema: Schema) => ({
 
 /** Somebody knows what it means to do again what is not safe to be done again. */
 export const confirm = z.boolean().default(false).openapi({
-  description: 'Needed where a workflow is not `replaySafe`: 409 says how many would get it again',
+  description:
+    'Needed where a workflow is not `replaySafe` and somebody may get something again: 409 says how many',
 })
 
 /** @throws HttpError 409 that says how many would get a second mail or charge, unless that was confirmed. */
@@ -87,6 +88,7 @@ export async function confirmed(
 ): Promise<void> {
   if (replaySafe || confirm) return
   const again = await count()
+  if (again === 0) return
   throw conflict(
     `${name} is not safe to be done again: ${again} item(s) may get a second mail or charge; send confirm: true if that is meant`,
     { again, confirm: true },

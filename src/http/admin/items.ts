@@ -118,9 +118,12 @@ function refusal(started: Refused, workflow: string, id: string): HttpError {
         activeBatchId: started.batchId,
       })
     case 'acted':
-      return conflict(`item ${id} has failed after it had acted: try it again in its batch, or use force`, {
-        itemId: id,
-      })
+      return conflict(
+        `item ${id} has sent or charged something in a batch in which it did not succeed: retry it there if it failed, or use force`,
+        {
+          itemId: id,
+        },
+      )
     case 'done':
       return conflict(`item ${id} has a fresh result`, { itemId: id })
     case 'unconfigured':
@@ -128,8 +131,11 @@ function refusal(started: Refused, workflow: string, id: string): HttpError {
     case 'killed':
       return conflict('the kill switch is on', { killSwitch: true })
     case 'key_used':
-      return conflict('this Idempotency-Key was used for another item', { itemId: id })
+      return conflict('this Idempotency-Key was used for another item', {
+        batchId: started.batchId,
+        itemId: started.itemId,
+      })
     case 'unknown':
-      return notFound(`item ${id} of ${workflow}`)
+      return notFound(`item ${id} in the population of ${workflow}`)
   }
 }

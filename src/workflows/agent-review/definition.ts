@@ -1,10 +1,10 @@
-import { and, eq } from 'drizzle-orm'
+import { and, eq, inArray } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Db } from '../../db/client.ts'
 import { agents, approvals, users } from '../../db/schema.ts'
 import { defineWorkflow, skip } from '../contract.ts'
 import { inputVersion } from '../input-version.ts'
-import { instructions, noticeOf, prompt } from './texts.ts'
+import { instructions, isCut, noticeOf, prompt } from './texts.ts'
 
 /** How long a person may take to decide; then the answer is no. */
 const patience = { text: '48 hours', ms: 48 * 3_600_000 } as const
@@ -30,6 +30,31 @@ async function submissionOf(db: Db, id: string) {
     .innerJoin(users, eq(users.id, agents.userId))
     .where(and(eq(agents.id, id), eq(agents.review, 'submitted')))
   return agent ?? null
+}
+
+type Shown = { title: string; description: string; systemRole: string }
+
+/** Nothing is done to an agent that is not what was reviewed any more. */
+async function carryOut(
+  db: Db,
+  id: string,
+  { title, description, systemRole }: Shown,
+  outcome: Review['outcome'],
+): Promise<boolean> {
+  const isThis = and(
+    eq(agents.id, id),
+    inArray(agents.review, ['submitted', outcome]),
+    eq(agents.title, title),
+    eq(agents.description, description),
+    eq(agents.systemRole, systemRole),
+  )
+  const visible = outcome === 'published' ? { visibility: 'public' as const } : {}
+  const done = await db
+    .update(agents)
+    .set({ review: outcome, ...visible })
+    .where(isThis)
+    .returning({ id: agents.id })
+  return done.length > 0
 }
 
 const expire = (db: Db, id: string) =>
@@ -70,7 +95,7 @@ export default defineWorkflow({
       .where(eq(agents.review, 'submitted')),
 
   run: {
-    1: async ({ id }, { step, call, waitForEvent, compensate }) => {
+    1: async ({ id }, { step, parallel, call, waitForEvent, compensate }) => {
       const agent = await step('look', ({ db }) => submissionOf(db, id))
       if (agent === null) return skip('it is not submitted any more')
       const { email, ...shown } = agent
@@ -99,22 +124,19 @@ export default defineWorkflow({
         return await step('settle', ({ db }) => settle(db, approvalId))
       }
 
-      const review: Review =
-        judged.verdict === 'unsure'
-          ? await askSomebody()
-          : {
-              outcome: judged.verdict === 'publish' ? 'published' : 'rejected',
-              by: 'model',
-              reason: judged.reason,
-            }
-      await step('carry out', async ({ db }) => {
-        const published = review.outcome === 'published'
-        await db
-          .update(agents)
-          .set({ review: review.outcome, ...(published ? { visibility: 'public' as const } : {}) })
-          .where(and(eq(agents.id, id), eq(agents.review, 'submitted')))
-      })
-      await step('tell', ({ mail }) => mail.send({ to: email, ...noticeOf(agent.title, review) }))
+      // What the model has not seen to its end it cannot be sure of.
+      const isUnsure = judged.verdict === 'unsure' || isCut(shown)
+      const review: Review = isUnsure
+        ? await askSomebody()
+        : {
+            outcome: judged.verdict === 'publish' ? 'published' : 'rejected',
+            by: 'model',
+            reason: judged.reason,
+          }
+      const isCarriedOut = await step('carry out', ({ db }) => carryOut(db, id, shown, review.outcome))
+      if (!isCarriedOut) return skip('it was changed or withdrawn while it was reviewed')
+      // The review stands, also when nobody can be told of it.
+      await parallel({ tell: ({ mail }) => mail.send({ to: email, ...noticeOf(agent.title, review) }) })
       return review
     },
   },

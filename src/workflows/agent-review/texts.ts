@@ -5,11 +5,16 @@ Answer "publish" when nobody could object, "reject" when it is meant to deceive,
 "unsure" whenever you hesitate. Give the reason in one sentence, in English.
 Answer with JSON {"verdict": "publish" | "reject" | "unsure", "reason": string}.`
 
+const mostInstructions = 8000
+
+/** The model is not shown all of it. */
+export const isCut = ({ systemRole }: { systemRole: string }): boolean => systemRole.length > mostInstructions
+
 export const prompt = (agent: { title: string; description: string; systemRole: string }): string =>
   JSON.stringify({
     title: agent.title,
     description: agent.description,
-    instructions: agent.systemRole.slice(0, 8000).toWellFormed(),
+    instructions: agent.systemRole.slice(0, mostInstructions).toWellFormed(),
   })
 
 /** What the owner is told. */

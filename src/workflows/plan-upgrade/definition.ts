@@ -1,4 +1,4 @@
-import { and, eq, isNull } from 'drizzle-orm'
+import { and, eq, inArray, isNull } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Db } from '../../db/client.ts'
 import { grants, upgrades, users } from '../../db/schema.ts'
@@ -29,7 +29,8 @@ async function requestOf(db: Db, id: string) {
     })
     .from(upgrades)
     .innerJoin(users, eq(users.id, upgrades.userId))
-    .where(and(eq(upgrades.id, id), eq(upgrades.status, 'requested')))
+    // One that has failed is not begun by itself any more, but an operator may try it again.
+    .where(and(eq(upgrades.id, id), inArray(upgrades.status, ['requested', 'failed'])))
   return request ?? null
 }
 

@@ -5,7 +5,7 @@ import { subscriptions, users } from '../../db/schema.ts'
 import { defineWorkflow, skip } from '../contract.ts'
 import { expiryMail, nudgeMail, thanksMail, welcomeMail } from './mails.ts'
 
-const data = z.object({ outcome: z.enum(['converted', 'expired']), mails: z.array(z.string()) })
+const data = z.object({ outcome: z.enum(['converted', 'expired', 'left']), mails: z.array(z.string()) })
 
 /** Whom to write to, and how their trial stands. */
 async function trialOf(db: Db, id: string) {
@@ -67,16 +67,22 @@ export default defineWorkflow({
       await sleep('first week', '7 days')
 
       const later = await look('look after a week')
-      if (!isReachable(later)) return skip('the user is gone')
+      if (!isReachable(later)) return { outcome: 'left' as const, mails }
       if (later.status === 'active') {
         await send('thanks', later, thanksMail)
         return { outcome: 'converted' as const, mails }
       }
       await send('nudge', later, nudgeMail)
-      if (later.endsAt !== null) await sleepUntil('end of the trial', later.endsAt)
-
-      const last = await look('look at the end')
-      if (!isReachable(last)) return skip('the user is gone')
+      // The end may be put off.
+      let last: Trial | null = later
+      for (let turn = 1, endsAt = later.endsAt; isReachable(last); turn += 1) {
+        const nth = turn === 1 ? '' : ` ${turn}`
+        if (endsAt !== null) await sleepUntil(`end of the trial${nth}`, endsAt)
+        last = await look(`look at the end${nth}`)
+        if (last?.status !== 'trialing' || last.endsAt === endsAt) break
+        endsAt = last.endsAt
+      }
+      if (!isReachable(last)) return { outcome: 'left' as const, mails }
       if (last.status === 'active') return { outcome: 'converted' as const, mails }
       await send('expiry', last, expiryMail)
       return { outcome: 'expired' as const, mails }

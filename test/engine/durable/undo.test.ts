@@ -104,10 +104,6 @@ test('a retry after everything was undone does everything anew, under other keys
   const one = await startOne(failStep(workflow, 'd', 1, new PermanentError('no')), userId(1))
   await one.run()
   expect(await one.act('retry', { all: true })).toMatchObject({
-    status: 409,
-    body: { error: { details: { again: 0 } } },
-  })
-  expect(await one.act('retry', { all: true, confirm: true })).toMatchObject({
     status: 200,
     body: { retried: 1 },
   })

@@ -5,6 +5,7 @@ import type { Handler } from '../../../src/workflows/contract.ts'
 import { insertUsers, userId } from '../../support/population.ts'
 import { resetEverything, rounds } from '../../support/rounds.ts'
 import { durableToy } from '../../support/toy.ts'
+import { subjects } from '../../workflows/outside.ts'
 
 beforeEach(resetEverything)
 
@@ -18,9 +19,10 @@ const old: Toy = async (_, { step, sleep }) => {
 const current: Toy = async (_, { step }) => ({ text: await step('new', async () => 'the new way') })
 
 const failing =
-  (acts: string[], fails: { now: boolean }): Toy =>
-  async ({ id }, { step }) => {
-    await step('mail', async () => void acts.push(`mail ${id}`))
+  (fails: { now: boolean }): Toy =>
+  async (_, { step }) => {
+    const letter = { to: 'ada@example.com', subject: 'Hello', text: '…' }
+    await step('mail', ({ mail }) => mail.send(letter))
     await step('more', async () => {
       if (fails.now) throw new PermanentError('no')
     })
@@ -53,9 +55,8 @@ describe('a handler of a new version', () => {
 
 describe('an item that failed after it had acted', () => {
   test('goes on from where it failed when it is tried again, and is not begun anew by the next batch', async () => {
-    const acts: string[] = []
     const fails = { now: true }
-    const app = rounds([durableToy(failing(acts, fails))])
+    const app = rounds([durableToy(failing(fails), { uses: ['mail'] })])
     await insertUsers(app.services.db, 1)
     const { id } = await app.start('toy')
     await app.deliver()
@@ -70,12 +71,11 @@ describe('an item that failed after it had acted', () => {
     await app.call('POST', `/api/admin/batches/${id}/retry`, { all: true, confirm: true })
     await app.deliver()
     expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 1, failed: 0 } })
-    expect(acts).toEqual([`mail ${userId(1)}`])
+    expect(await subjects()).toEqual(['Hello'])
   })
 
   test('is begun anew only by force, which says how many that are, and wants to be confirmed', async () => {
-    const acts: string[] = []
-    const app = rounds([durableToy(failing(acts, { now: true }))])
+    const app = rounds([durableToy(failing({ now: true }), { uses: ['mail'] })])
     await insertUsers(app.services.db, 2)
     await app.start('toy')
     await app.deliver()
@@ -83,6 +83,6 @@ describe('an item that failed after it had acted', () => {
     expect(refused).toMatchObject({ status: 409, body: { error: { details: { again: 2, confirm: true } } } })
     await app.start('toy', { force: true, confirm: true })
     await app.deliver()
-    expect(acts).toHaveLength(4)
+    expect(await subjects()).toHaveLength(4)
   })
 })

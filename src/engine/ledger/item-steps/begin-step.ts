@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
+import { isOpen } from '../bounds.ts'
 import { mayHaveActed, storedError, type StoredError } from './recorded.ts'
 
 /** A step of a durable item, at the item's attempt. */
@@ -16,11 +17,14 @@ export type Begun =
   | { outcome: 'failed'; error: StoredError; uncertain: boolean }
   /** Another delivery is at it for that long. */
   | { outcome: 'busy'; retryAfterSeconds: number }
+  /** Its batch takes no more work; when that was cancelled, what the item has done is to be undone. */
+  | { outcome: 'closed'; batchStatus: string }
   /** The item is at another attempt or has ended. */
   | { outcome: 'superseded' }
 
 const row = z.object({
-  outcome: z.enum(['begun', 'done', 'failed', 'busy']),
+  outcome: z.enum(['begun', 'done', 'failed', 'busy', 'closed']),
+  batchStatus: z.string(),
   round: z.int().nullable(),
   tries: z.int().nullable(),
   result: z.json(),
@@ -30,15 +34,17 @@ const row = z.object({
   leaseSeconds: z.coerce.number().nullable(),
 })
 
+/** CTEs `batch`, so that a pause or cancel which has answered is seen, and `item`. */
 const itemOf = ({ batchId, itemId, attempt }: StepAt) => sql`
+  batch as (select id, workflow, status from batches where id = ${batchId}::uuid for share),
   item as (
-    select i.* from batch_items i
-    where i.batch_id = ${batchId}::uuid and i.item_id = ${itemId} and i.attempt = ${attempt} and i.status = 'running'
-    for no key update
+    select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
+    where i.attempt = ${attempt} and i.status = 'running'
+    for no key update of i
   )`
 
 /**
- * Takes a step, unless it is done, has failed in this attempt, or is being worked on. One that failed in an earlier
+ * Takes a step, unless it is done, has failed in this attempt, is being worked on, or the gate of its batch is closed. One that failed in an earlier
  * attempt, or was undone, begins a new round: whatever remembers its last one by its key must not answer for it.
  */
 export const beginStep = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
@@ -51,8 +57,9 @@ export const beginStep = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
           when t.status = 'done' then 'done'
           when t.status = 'failed' and t.attempt = ${at.attempt} then 'failed'
           when t.status = 'running' and t.lease_until > now() then 'busy'
+          when not ${isOpen(sql.raw('batch'))} then 'closed'
           else 'begun' end as outcome
-      from item left join item_steps t
+      from item join batch on true left join item_steps t
         on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${at.name}
     ),
     taken as (
@@ -73,8 +80,8 @@ export const beginStep = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
     ${keepAlive(lease)}
     select case when j.outcome = 'begun' and t.round is null then 'busy' else j.outcome end as outcome, t.round, t.tries,
       j.result, j.error, coalesce(j.uncertain, false) as uncertain, coalesce(j.work_ms, 0) as "workMs",
-      extract(epoch from j.lease_until - now()) as "leaseSeconds"
-    from judged j left join taken t on true`,
+      extract(epoch from j.lease_until - now()) as "leaseSeconds", batch.status as "batchStatus"
+    from judged j join batch on true left join taken t on true`,
   )
 
 /** What is known not to have been done, or was undone, is done under another key the next time. */
@@ -98,7 +105,7 @@ export const beginUndo = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
     judged as (
       select item.batch_id, item.item_id, t.lease_until, case
           when t.status in ('running', 'undoing') and t.lease_until > now() then 'busy'
-          when t.status in ('done', 'undoing') or (t.status in ('running', 'failed') and ${mayHaveActed}) then 'begun'
+          when t.status in ('done', 'undoing') or (t.status in ('running', 'failed', 'waiting') and ${mayHaveActed}) then 'begun'
           else 'done' end as outcome
       from item left join item_steps t
         on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${at.name}
@@ -115,14 +122,16 @@ export const beginUndo = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
     ${keepAlive(lease)}
     select case when j.outcome = 'begun' and t.round is null then 'busy' else j.outcome end as outcome, t.round, t.tries,
       null::jsonb as result, null::jsonb as error, false as uncertain, 0 as "workMs",
-      extract(epoch from j.lease_until - now()) as "leaseSeconds"
-    from judged j left join taken t on true`,
+      extract(epoch from j.lease_until - now()) as "leaseSeconds", batch.status as "batchStatus"
+    from judged j join batch on true left join taken t on true`,
   )
 
 async function begin(db: Db, statement: SQL): Promise<Begun> {
   const [found] = await queryRows(db, statement, row)
   if (found === undefined) return { outcome: 'superseded' }
-  const { outcome, round, tries, result, error, uncertain, workMs, leaseSeconds } = found
+  const { outcome, round, tries, result, error, uncertain, workMs, leaseSeconds, batchStatus } = found
+  if (outcome === 'closed')
+    return { outcome, batchStatus: batchStatus === 'running' ? 'stopped' : batchStatus }
   if (outcome === 'begun' && round !== null && tries !== null) return { outcome, round, tries }
   if (outcome === 'done') return { outcome, result, workMs }
   if (outcome === 'failed' && error !== null) return { outcome, error, uncertain }

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
 import { settle, untried, type NextPage } from '../settle.ts'
+import { eventPrefix } from './give-event.ts'
 import type { StepAt } from './begin-step.ts'
 
 /** How long to wait, in seconds, or until when, ISO 8601. */
@@ -56,13 +57,14 @@ export async function beginWait(
       where i.attempt = ${attempt} and i.status in ('running', 'waiting') for no key update of i
     ),
     begun as (
-      insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, until, ended_at)
+      insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, uncertain, until, ended_at)
       select item.batch_id, item.item_id, ${name}, ${kind},
-        case when ${until} <= now() then 'done' else 'waiting' end, ${attempt}::int, ${until},
+        case when ${until} <= now() then 'done' else 'waiting' end, ${attempt}::int, ${kind === 'call'}::boolean,
+        ${until},
         case when ${until} <= now() then now() end
       from item join batch on batch.status <> 'cancelled'
       on conflict (batch_id, item_id, name) do update set
-        attempt = excluded.attempt,
+        attempt = excluded.attempt, uncertain = t.status not in ('done', 'given') and excluded.uncertain, error = null,
         until = case when ${kind} = 'call' then excluded.until else coalesce(t.until, excluded.until) end,
         status = case when t.status in ('done', 'given') then 'done'
           when ${kind} <> 'call' and coalesce(t.until, excluded.until) <= now() then 'done' else 'waiting' end,
@@ -72,7 +74,7 @@ export async function beginWait(
     ),
     moved as (
       update batch_items i set
-        status = 'waiting', waiting_for = ${name}, waiting_until = begun.until, lease_until = null
+        status = 'waiting', waiting_for = ${name.replace(eventPrefix, '')}, waiting_until = begun.until, lease_until = null
       from begun join item on true
       where begun.status = 'waiting' and item.status = 'running' and i.batch_id = item.batch_id
         and i.item_id = item.item_id

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
 import type { Json, Usage } from '../../../workflows/contract.ts'
-import { killed } from '../bounds.ts'
+import { isOpen } from '../bounds.ts'
 import { settle, untried } from '../settle.ts'
 import type { StepAt } from './begin-step.ts'
 import type { StoredError } from './recorded.ts'
@@ -13,7 +13,8 @@ export type WaitEnd =
   | { status: 'over' }
   /** The call was answered. */
   | { status: 'answered'; result: Json; usage: Usage }
-  | { status: 'failed'; error: StoredError }
+  /** The answer is none that was wanted. `uncertain`: the call may have done something all the same. */
+  | { status: 'failed'; error: StoredError; uncertain: boolean }
   /** The call is to be made once more. */
   | { status: 'again'; error: StoredError }
 
@@ -50,14 +51,14 @@ export async function endWait(
       where i.attempt = ${attempt} and i.status in ('running', 'waiting') for no key update of i
     ),
     gate as (
-      select batch.status = 'cancelled'
-        or (batch.status in ('running', 'completed') and not ${killed(sql.raw('batch'))}) as open
+      select batch.status = 'cancelled' or ${isOpen(sql.raw('batch'))} as open
       from batch
     ),
     step as (
       update item_steps t set
         status = ${end.status === 'failed' ? 'failed' : end.status === 'again' ? 'waiting' : 'done'},
-        result = coalesce(${answer}::jsonb, t.result), error = ${error}::jsonb, ended_at = now()
+        result = coalesce(${answer}::jsonb, t.result), error = ${error}::jsonb, ended_at = now(),
+        uncertain = ${end.status === 'failed' ? sql`${end.uncertain}::boolean` : sql`t.uncertain and ${end.status === 'again'}::boolean`}
       from item where t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${name}
         and t.status in ('waiting', 'given')
       returning t.*

@@ -22,14 +22,15 @@ export async function finishStep(
   db: Db,
   { batchId, itemId, name, token }: StepAt & { token: string },
   end: StepEnd,
-  spent: Spent,
+  spent: Spent & { acted: boolean },
 ): Promise<boolean> {
   const key = sql`t.batch_id = ${batchId}::uuid and t.item_id = ${itemId} and t.name = ${name}`
   const { workMs } = spent
   const statement = sql`
     with ${book(batchId, itemId, sql`${key} and (t.token is distinct from ${token}::uuid or t.lease_until is not null)`, spent)},
     finished as (
-      update item_steps t set ${change(end)}, lease_until = null, work_ms = t.work_ms + ${workMs}::int
+      update item_steps t set ${change(end)}, lease_until = null, work_ms = t.work_ms + ${workMs}::int,
+        acted = t.acted or ${spent.acted}::boolean
       where ${key} and t.token = ${token}::uuid and t.status in ('running', 'undoing') and t.lease_until is not null
       returning t.name
     )
@@ -66,7 +67,9 @@ function book(batchId: string, itemId: string, unbooked: SQL, { inputTokens, out
     booked as (
       update batches b set input_tokens = b.input_tokens + ${inputTokens}::bigint,
         output_tokens = b.output_tokens + ${outputTokens}::bigint,
-        item_tokens = greatest(b.item_tokens, ${inputTokens}::int + ${outputTokens}::int),
+        item_tokens = greatest(b.item_tokens, ${inputTokens}::int + ${outputTokens}::int + (
+          select i.input_tokens + i.output_tokens from batch_items i
+          where i.batch_id = b.id and i.item_id = ${itemId})),
         item_usd = greatest(b.item_usd, ${tryUsd({ inputTokens, outputTokens })})
       from batch where b.id = batch.id
       returning b.id

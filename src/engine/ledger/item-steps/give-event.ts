@@ -3,6 +3,9 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
 import type { Json } from '../../../workflows/contract.ts'
 
+/** What the names of events begin with among those of an item's steps. */
+export const eventPrefix = 'event:'
+
 /** `waiting`: the item waits for it just now. */
 const row = z.object({ batchId: z.uuid(), attempt: z.int(), waiting: z.boolean(), given: z.boolean() })
 
@@ -27,7 +30,7 @@ export async function giveEvent(
     ),
     given as (
       insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, result)
-      select batch_id, item_id, ${to.event}, 'event', 'given', attempt, ${JSON.stringify({ data })}::jsonb from item
+      select batch_id, item_id, ${eventPrefix + to.event}, 'event', 'given', attempt, ${JSON.stringify({ data })}::jsonb from item
       on conflict (batch_id, item_id, name) do update set status = 'given', result = excluded.result
         where t.status = 'waiting' and t.kind = 'event'
       returning t.batch_id

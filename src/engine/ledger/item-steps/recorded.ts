@@ -22,10 +22,11 @@ export type RecordedStep = z.output<typeof recordedStep>
 /** Of a step `t` that is not done: a try was not certain of having done nothing, or its worker died. */
 export const mayHaveActed = sql`(t.uncertain or (t.status = 'running' and t.lease_until is not null))`
 
-/** Steps of the item `i` have done something that was not undone, or may have. */
+/** Steps of the item `i` have sent or charged something, or may have, which was not undone. */
 export const actedSteps = (i: SQL): SQL => sql`exists (
   select 1 from item_steps t where t.batch_id = ${i}.batch_id and t.item_id = ${i}.item_id
-    and ((t.kind = 'step' and t.status = 'done') or (t.status in ('running', 'failed') and ${mayHaveActed})))`
+    and ((t.acted and t.status = 'done')
+      or (t.status in ('running', 'failed') and ${mayHaveActed} and (t.acted or t.lease_until is not null))))`
 
 /** The steps of the item `i` in the order in which they were begun, as JSON. */
 export const recordedSteps = (i: SQL): SQL => sql`coalesce((

@@ -5,7 +5,7 @@ import type { ItemError } from '../../item-error.ts'
 import { settle, untried } from '../settle.ts'
 
 /** An item that is being undone, and of which so many runs have died, is left to an operator, with what it has done. */
-const mostClaims = 20
+const mostClaims = 1000
 
 /**
  * Gives a durable item whose run has died a new attempt, in which what it has done is undone.
@@ -15,7 +15,7 @@ const mostClaims = 20
 export async function startUndoing(
   db: Db,
   item: { batchId: string; itemId: string; attempt: number; pageSize: number },
-  { fingerprint, ...error }: ItemError,
+  { name, message, step }: ItemError,
 ): Promise<number | undefined> {
   const { batchId, itemId, attempt, pageSize } = item
   const statement = sql`
@@ -30,8 +30,8 @@ export async function startUndoing(
     moved as (
       update batch_items i set
         status = 'queued', attempt = i.attempt + 1, undoing = coalesce(i.undoing, 'failed'),
-        error = case when i.undoing is null then ${JSON.stringify(error)}::jsonb else i.error end,
-        fingerprint = ${fingerprint}, token = null, lease_until = null, waiting_for = null, waiting_until = null,
+        error = case when i.undoing is null then ${JSON.stringify({ name, message, step })}::jsonb else i.error end,
+        token = null, lease_until = null, waiting_for = null, waiting_until = null,
         queued_at = now()
       from item where i.batch_id = item.batch_id and i.item_id = item.item_id
       returning i.status, i.attempt, item.status as was, item.fingerprint as failed_before

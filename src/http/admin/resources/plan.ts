@@ -39,7 +39,7 @@ export const planCounts = z.object({
   alreadyProcessed: z.int(),
   held: z.int().openapi({
     description:
-      'Needs work, but an earlier batch holds it unfinished, or it has failed there after it had acted: try it again there',
+      'Needs work, but an earlier batch holds it unfinished, or it has sent or charged something there and did not succeed: retry it there',
   }),
   toProcess: z.int(),
 })

@@ -1,0 +1,229 @@
+import { sql } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { PermanentError, RetryLaterError } from '../../../src/errors.ts'
+import type { Handler } from '../../../src/workflows/contract.ts'
+import { startOne } from '../../support/durable.ts'
+import { insertUsers, userId } from '../../support/population.ts'
+import { resetEverything, rounds } from '../../support/rounds.ts'
+import { durableToy } from '../../support/toy.ts'
+
+type Toy = Handler<{ tag: string }, { text: string }>
+
+beforeEach(async () => {
+  await resetEverything()
+  await insertUsers(rounds([]).services.db, 1)
+})
+
+const start = (handler: Toy) => startOne(durableToy(handler), userId(1))
+
+/** Fails the first so many times with a wish for patience. */
+function patience(times: number) {
+  let left = times
+  return async () => {
+    left -= 1
+    if (left >= 0) throw new RetryLaterError('slowly', 30)
+  }
+}
+
+describe('the undoing of an item', () => {
+  test('also undoes a call that may have done something', async () => {
+    const acts: string[] = []
+    const one = await start(async (_, { call, compensate }) => {
+      compensate('order', async () => void acts.push('undo'))
+      await call('order', async ({ ai }) => {
+        const schema = z.object({ text: z.string() })
+        const request = await ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' })
+        return { ...request, read: () => Promise.reject(new Error('answered nothing')) }
+      })
+      return { text: 'never' }
+    })
+    expect(await one.run()).toMatchObject({ status: 'failed' })
+    expect(acts).toEqual(['undo'])
+  })
+
+  test('says why it failed and what could not be undone, also after an undo that asks for patience', async () => {
+    const wait = patience(1)
+    const one = await start(async (_, { step, compensate }) => {
+      compensate('a', wait)
+      await step('a', async () => 'a')
+      compensate('b', async () => undefined)
+      await step('b', async () => 'b')
+      compensate('c', () => Promise.reject(new PermanentError('refund refused')))
+      await step('c', async () => 'c')
+      throw new PermanentError('the real cause')
+    })
+    const item = await one.run()
+    expect(item).toMatchObject({ status: 'failed', error: { name: 'UndoFailed', step: 'c' } })
+    expect(item.error?.message).toContain('the real cause')
+    expect(await one.statuses()).toEqual({ a: 'undone', b: 'undone', c: 'done' })
+  })
+
+  test('follows the death of a run however often the item was put off before', async () => {
+    const acts: string[] = []
+    const wait = patience(21)
+    const one = await start(async (_, { step, compensate }) => {
+      compensate('charge', async () => void acts.push('undo'))
+      await step('charge', async () => void acts.push('charge'))
+      await step('patient', wait)
+      throw new PermanentError('no')
+    })
+    await one.run()
+    expect(acts).toEqual(['charge', 'undo'])
+  })
+})
+
+/** A handler of three steps, of which the first is done; then `act` answers, and everything is delivered. */
+async function after(act: string) {
+  const acts: string[] = []
+  const one = await start(async (_, { step, compensate }) => {
+    for (const name of ['a', 'b', 'c']) {
+      compensate(name, async () => void acts.push(`undo ${name}`))
+      await step(name, async () => void acts.push(name))
+    }
+    return { text: 'done' }
+  })
+  await one.deliver({ until: () => acts.length === 1, concurrency: 1 })
+  expect(await one.act(act)).toMatchObject({ status: 200 })
+  return { one, acts, item: await one.run() }
+}
+
+describe('what has answered', () => {
+  test('as paused lets no further step begin, and a resume goes on with it', async () => {
+    const { one, acts, item } = await after('pause')
+    expect(item).toMatchObject({ status: 'queued' })
+    expect(acts).toEqual(['a'])
+    await one.act('resume')
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect(acts).toEqual(['a', 'b', 'c'])
+    expect(await one.now()).toMatchObject({
+      status: 'completed',
+      counts: { running: 0, queued: 0, succeeded: 1 },
+    })
+  })
+
+  test('as cancelled lets no further step begin, and undoes what was done', async () => {
+    const { one, acts, item } = await after('cancel')
+    expect(item).toMatchObject({ status: 'cancelled' })
+    expect(acts).toEqual(['a', 'undo a'])
+    expect(await one.now()).toMatchObject({ counts: { running: 0, queued: 0, cancelled: 1 } })
+  })
+})
+
+describe('an author who errs is told at once', () => {
+  test.each<[string, Toy, string]>([
+    [
+      'a name that is there twice',
+      async (_, { step }) => ({ text: `${await step('a', async () => 1)}${await step('a', async () => 1)}` }),
+      'the step a is there twice',
+    ],
+    [
+      'a step inside a step',
+      async (_, { step }) => ({ text: await step('outer', () => step('inner', async () => 'x')) }),
+      'the step inner is inside the step outer',
+    ],
+    [
+      'an undo of no step',
+      async (_, { compensate }) => {
+        compensate('typo', async () => undefined)
+        return { text: '' }
+      },
+      'compensate names typo, which is no step',
+    ],
+    [
+      'more retries than there are',
+      async (_, { step }) => ({ text: await step('a', async () => 'x', { retries: 10 }) }),
+      'more retries than the 3 of layers.execute',
+    ],
+    [
+      'a name that is none',
+      async (_, { step }) => ({ text: await step('a:b', async () => 'x') }),
+      'is no name for a step',
+    ],
+  ])('of %s', async (_, handler, message) => {
+    const one = await start(handler)
+    const item = await one.run()
+    expect(item.status).toBe('failed')
+    expect(item.error?.message).toContain(message)
+  })
+
+  test('of a handler that throws, by the name and message of what it threw', async () => {
+    const one = await start(() => Promise.reject(new RangeError('an early boom')))
+    expect(await one.run()).toMatchObject({
+      status: 'failed',
+      error: { name: 'RangeError', message: 'an early boom' },
+    })
+  })
+})
+
+test('the breaker counts items that end in a bug of the handler', async () => {
+  const app = rounds([
+    durableToy(() => Promise.reject(new Error('a bug')), {
+      tolerate: { percent: 10, window: 10 },
+      maxOutstanding: 2,
+      pageSize: 2,
+    }),
+  ])
+  await app.services.db.execute(sql`delete from users`)
+  await insertUsers(app.services.db, 10)
+  const { id } = await app.start('toy')
+  await app.deliver()
+  expect(await app.batch(id)).toMatchObject({ status: 'paused', pausedBy: 'breaker' })
+})
+
+test('an event has no say in a sleep or a step of the same name', async () => {
+  const acts: string[] = []
+  const one = await start(async (_, { step, sleep }) => {
+    await sleep('pause', '1 day')
+    await sleep('grace', '30 days')
+    return {
+      text: await step('charge', async () => {
+        acts.push('charge')
+        return 'ok'
+      }),
+    }
+  })
+  await one.runUntilWaiting()
+  await one.give('grace', 'a spoof')
+  await one.give('charge', 'a spoof')
+  await one.later('1 day')
+  expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'grace' })
+  expect(acts).toEqual([])
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  expect(acts).toEqual(['charge'])
+})
+
+test('an item whose handler was changed in place goes on from what is done', async () => {
+  const acts: string[] = []
+  const handler =
+    (isNew: boolean): Toy =>
+    async (_, { step, sleep }) => {
+      await step('a', async () => void acts.push('a'))
+      if (isNew) await step('inserted', async () => void acts.push('inserted'))
+      await sleep('week', '7 days')
+      await step('b', async () => void acts.push('b'))
+      return { text: 'done' }
+    }
+  const one = await start(handler(false))
+  await one.runUntilWaiting()
+  const changed = rounds([durableToy(handler(true))])
+  await changed.deliver()
+  expect(await one.item()).toMatchObject({ status: 'succeeded' })
+  expect(acts).toEqual(['a', 'inserted', 'b'])
+})
+
+test('waits and steps that are begun together come one after the other', async () => {
+  const acts: string[] = []
+  const one = await start(async (_, { step, sleep }) => {
+    await Promise.all([
+      sleep('week', '7 days'),
+      step('a', async () => void acts.push('a')),
+      sleep('day', '1 day'),
+    ])
+    return { text: 'done' }
+  })
+  expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'week' })
+  expect(acts).toEqual([])
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  expect(acts).toEqual(['a'])
+})
