@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { approvals } from '../../src/db/schema.ts'
 import { insertUsers, userId } from '../support/population.ts'
 import { qstashThatIsDown, resetEverything, rounds } from '../support/rounds.ts'
 import { durableToy, toyWorkflow } from '../support/toy.ts'
@@ -138,4 +139,36 @@ describe('one item', () => {
     const list = await app.call('GET', '/api/admin/batches')
     expect(list.body).toMatchObject({ data: [{ status: 'completed', counts: { succeeded: 1 } }] })
   })
+
+  test('that has a result is begun again only by force that is confirmed, where that is not safe', async () => {
+    const app = await deployed(
+      1,
+      durableToy(async ({ id }) => ({ text: id })),
+    )
+    const { batchId } = await app.begin(first)
+    await app.deliver()
+    const refused = await app.startItem(first, { force: true })
+    expect(refused).toMatchObject({ status: 409, body: { error: { details: { again: 1 } } } })
+    expect(await app.startItem(first, { force: true, confirm: true })).toMatchObject({ status: 201 })
+    expect(await app.item(batchId, second)).toMatchObject({ status: 404 })
+  })
+})
+
+test('approvals are listed oldest first, page by page, and by workflow', async () => {
+  const app = rounds()
+  const about = { workflow: 'agent-review', itemId: 'a', event: 'decision', subject: 'A', details: {} }
+  const row = (n: number) => ({
+    ...about,
+    id: `z${9 - n}`,
+    createdAt: new Date(Date.UTC(2026, 0, n)),
+    expiresAt: new Date(Date.UTC(2026, 1, n)),
+  })
+  await app.services.db.insert(approvals).values([row(3), row(1), row(2)])
+  const ids = z.object({ data: z.array(z.object({ id: z.string() })), nextCursor: z.string().nullable() })
+  const page = async (query: string) =>
+    ids.parse((await app.call('GET', `/api/admin/approvals${query}`)).body)
+  const one = await page('?limit=2')
+  expect(one.data.map(({ id }) => id)).toEqual(['z8', 'z7'])
+  expect((await page(`?limit=2&cursor=${one.nextCursor}`)).data.map(({ id }) => id)).toEqual(['z6'])
+  expect((await page('?workflow=other')).data).toEqual([])
 })

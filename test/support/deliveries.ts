@@ -42,12 +42,12 @@ export const qstash = (path: string, body?: unknown) =>
 const longestRetryMs = 900_000
 
 /** What lanes know of each other: deliveries at work, and how often one has moved the clock on. */
-type Lanes = { atWork: Set<string>; skips: number }
+type Lanes = { atWork: Set<string>; skips: number; completed: number }
 
 /** Delivers what is pending, moving the clock on when nothing is due, until nothing is left. */
 export async function takeDeliveries(worker: Fetch, options: DeliveryOptions): Promise<Delivered[]> {
   const done: Delivered[] = []
-  const shared: Lanes = { atWork: new Set(), skips: 0 }
+  const shared: Lanes = { atWork: new Set(), skips: 0, completed: 0 }
   const lanes = Array.from({ length: options.concurrency ?? 4 }, () =>
     takeLane(worker, options, done, shared),
   )
@@ -62,12 +62,14 @@ async function takeLane(
   lanes: Lanes,
 ): Promise<void> {
   while (options.until?.() !== true) {
-    const { skips } = lanes
+    const { skips, completed } = lanes
+    const wasBusy = lanes.atWork.size > 0
     const response = await qstash('/local/deliveries/next?waitMs=20')
     if (response.status === 204) {
       const dueIn = response.headers.get('local-next-due-ms')
       // Another lane has moved the clock on meanwhile, or delivers what may have something due long before that.
-      if (lanes.skips !== skips || (lanes.atWork.size > 0 && Number(dueIn) > longestRetryMs)) continue
+      const isBusy = wasBusy || lanes.atWork.size > 0 || lanes.completed !== completed
+      if (lanes.skips !== skips || (isBusy && Number(dueIn) > longestRetryMs)) continue
       if (dueIn === null || Number(dueIn) > (options.longestSkipMs ?? Infinity)) return
       lanes.skips += 1
       if (Number(dueIn) > 0) await qstash('/local/clock/advance', { ms: Number(dueIn) })
@@ -83,6 +85,7 @@ async function takeLane(
     const lost = answer === null || fate === 'unanswered'
     await qstash(`/local/deliveries/${delivery.id}`, lost ? { error: 'connection reset' } : answer)
     lanes.atWork.delete(delivery.id)
+    lanes.completed += 1
   }
 }
 

@@ -12,7 +12,7 @@ import { claimDurable, type ClaimedDurable } from './claim.ts'
 import { invokeTool } from './invoke.ts'
 import { sdkStep, type ItemRun, type Over } from './item-run.ts'
 import { saveEnd, type End } from './save.ts'
-import { Pass, type Stopped } from './pass.ts'
+import { isOutgrown, Pass, type Stopped } from './pass.ts'
 import { stepTools } from './step-tools.ts'
 import { toUndo, undoAll } from './undo.ts'
 import { waitTools } from './wait-tools.ts'
@@ -32,9 +32,15 @@ export async function followItem(
   const run: ItemRun = { context, services, workflow, workflows, ...claimed(workflow, claim) }
   const { ended, pass } = await passOf(run, claim.handler, claim.params)
   if (ended.is === 'stopped' && ended.why.is === 'outgrown') return await renew(run)
-  const end = ended.is === 'stopped' ? await undone(run, pass, ended.why, claim.error) : ended
-  if (end.is === 'over') return { success: false, itemId: claim.itemId, message: end.message }
-  return await sdkStep(run, 'save', () => saveEnd(run, end, pass.workMs))
+  try {
+    const end = ended.is === 'stopped' ? await undone(run, pass, ended.why, claim.error) : ended
+    if (end.is === 'over') return { success: false, itemId: claim.itemId, message: end.message }
+    return await sdkStep(run, 'save', () => saveEnd(run, end, pass.workMs))
+  } catch (error) {
+    // The log goes further than the handler does by now.
+    if (isOutgrown(error)) return await renew(run)
+    throw error
+  }
 }
 
 /** The part of a run that its claim says. */

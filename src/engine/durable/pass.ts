@@ -136,7 +136,7 @@ export class Pass {
 const isStop = (answer: Answer): answer is Stop => answer.is === 'over' || answer.is === 'cancelled'
 
 /** The SDK has other steps in the run's log than the handler asks for. */
-const isOutgrown = (error: unknown) =>
+export const isOutgrown = (error: unknown) =>
   error instanceof WorkflowError && error.message.startsWith('Incompatible')
 
 /** The engine's own steps have a colon, or one of these names. */

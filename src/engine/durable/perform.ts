@@ -49,7 +49,7 @@ export const performUndo = (
   run: ItemRun,
   name: string,
   undo: (services: StepServices & { stepKey: string }) => Promise<void>,
-  options: StepOptions = {},
+  options: StepOptions,
 ): Promise<Answer> => perform(run, name, undoing, undo, options)
 
 /** Begins, works and notes what came of it. */

@@ -10,11 +10,21 @@ import {
   type Workflow,
 } from '../../../src/workflows/contract.ts'
 import { inputVersion } from '../../../src/workflows/input-version.ts'
+import type { Fate, PendingDelivery } from '../../support/deliveries.ts'
 import { insertUsers, userId } from '../../support/population.ts'
+import { isItemOf } from '../../support/reconciling.ts'
 import { resetEverything, rounds } from '../../support/rounds.ts'
 import { durableToy, toyWorkflow } from '../../support/toy.ts'
 
 beforeEach(resetEverything)
+
+const strict = { ...toyWorkflow(() => Promise.resolve({ text: '' })), params: z.strictObject({}) }
+const emptyPopulation: Workflow['population'] = ({ db }) =>
+  db
+    .select({ id: users.id, version: inputVersion(users.id) })
+    .from(users)
+    .where(sql`false`)
+const lateSecond = (delivery: PendingDelivery): Fate => (isItemOf(userId(2))(delivery) ? 'lost' : 'normal')
 
 /** A workflow that invokes `toy` for its item and waits for it. */
 const caller = (timeout: Parameters<ItemTools['invoke']>[1]['timeout'] = '1 day') =>
@@ -123,5 +133,51 @@ describe('an item that invokes another one', () => {
     const app = await call(toy, { timeout: '1 hour' })
     await app.deliver()
     expect(await app.heard()).toBe(null)
+  })
+
+  test.each<[string, Workflow[], string]>([
+    ['of no workflow that is deployed', [], 'toy is not part of this deployment'],
+    ['with params that do not fit', [strict], 'the params do not fit'],
+  ])('fails when it invokes one %s', async (_, toys, message) => {
+    const app = rounds([...toys, caller()])
+    await insertUsers(app.services.db, 1)
+    const { id } = await app.start('caller')
+    await app.deliver()
+    const { body } = await app.call('GET', `/api/admin/batches/${id}/items/${userId(1)}`)
+    expect(body).toMatchObject({ status: 'failed' })
+    expect(JSON.stringify(body)).toContain(message)
+  })
+
+  test('fails when there is no such item', async () => {
+    const nobody = { ...toyWorkflow(() => Promise.resolve({ text: '' })), population: emptyPopulation }
+    const app = rounds([nobody, caller()])
+    await insertUsers(app.services.db, 1)
+    const { id } = await app.start('caller')
+    await app.deliver()
+    const { body } = await app.call('GET', `/api/admin/batches/${id}/items/${userId(1)}`)
+    expect(JSON.stringify(body)).toContain('cannot be started: unknown')
+  })
+
+  test('comes back later while the kill switch of the other workflow is on', async () => {
+    const app = await call(toyWorkflow(() => Promise.resolve({ text: 'late' })))
+    await app.call('PUT', '/api/admin/kill-switches/toy', { on: true })
+    await app.deliver({ longestSkipMs: 20_000 })
+    await app.call('PUT', '/api/admin/kill-switches/toy', { on: false })
+    await app.deliver()
+    expect(await app.heard()).toEqual({ status: 'succeeded', data: { text: 'late' } })
+  })
+
+  test('hears how one stands that the active batch has had', async () => {
+    const toy = toyWorkflow((_, id) => Promise.reject(new PermanentError(id)))
+    const app = rounds([toy, caller()])
+    await insertUsers(app.services.db, 2)
+    await app.start('toy', { limit: 2 })
+    await app.deliver({ until: () => false, fate: lateSecond, longestSkipMs: 2000, concurrency: 1 })
+    const started = await app.call('POST', `/api/admin/workflows/caller/items/${userId(1)}`)
+    const { batchId } = z.object({ batchId: z.string() }).parse(started.body)
+    await app.deliver({ fate: lateSecond, longestSkipMs: 2000 })
+    const { body } = await app.call('GET', `/api/admin/batches/${batchId}/items/${userId(1)}`)
+    expect(body).toMatchObject({ status: 'succeeded' })
+    expect(JSON.stringify(body)).toContain('"status":"failed"')
   })
 })

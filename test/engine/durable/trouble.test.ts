@@ -136,6 +136,14 @@ describe('an author who errs is told at once', () => {
       'more retries than the 3 of layers.execute',
     ],
     [
+      'a time that is none',
+      async (_, { sleepUntil }) => {
+        await sleepUntil('then', 'soon')
+        return { text: '' }
+      },
+      '"soon" is no time',
+    ],
+    [
       'a name that is none',
       async (_, { step }) => ({ text: await step('a:b', async () => 'x') }),
       'is no name for a step',
@@ -226,4 +234,32 @@ test('waits and steps that are begun together come one after the other', async (
   expect(acts).toEqual([])
   expect(await one.run()).toMatchObject({ status: 'succeeded' })
   expect(acts).toEqual(['a'])
+})
+
+test('an event that does not fit fails the item, and says so', async () => {
+  const one = await start(async (_, { waitForEvent }) => {
+    const many = await waitForEvent('many', { data: z.number(), timeout: '1 day' })
+    return { text: String(many) }
+  })
+  await one.give('many', 'not a number')
+  const item = await one.run()
+  expect(item.status).toBe('failed')
+  expect(item.error?.message).toContain('the event many does not fit')
+})
+
+test('a service that is not configured fails the step that uses it, and says what is missing', async () => {
+  const workflow = durableToy(async (_, { parallel }) => {
+    const { mail, pay } = await parallel({
+      mail: ({ mail: service }) => service.send({ to: '', subject: '', text: '' }),
+      pay: ({ payments }) => payments.charge('pi_1'),
+    })
+    return { text: JSON.stringify([mail, pay]) }
+  })
+  const env = { MAIL_API_KEY: '', MAIL_FROM: '', PAYMENTS_API_KEY: '' }
+  const one = await startOne(workflow, userId(1), { env })
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  const errors = (await one.history()).map(({ error }) => error?.message)
+  expect(new Set(errors)).toEqual(
+    new Set(['mail: MAIL_API_KEY, MAIL_FROM missing', 'payments: PAYMENTS_API_KEY missing']),
+  )
 })

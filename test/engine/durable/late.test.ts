@@ -1,0 +1,268 @@
+import { sql } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { reconcile } from '../../../src/engine/reconcile.ts'
+import { PermanentError } from '../../../src/errors.ts'
+import type { Handler } from '../../../src/workflows/contract.ts'
+import { isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
+import { startOne } from '../../support/durable.ts'
+import { insertUsers, userId } from '../../support/population.ts'
+import { local, resetEverything, rounds } from '../../support/rounds.ts'
+import { durableToy, toyWorkflow } from '../../support/toy.ts'
+
+type Toy = Handler<{ tag: string }, { text: string }>
+
+beforeEach(async () => {
+  await resetEverything()
+  await insertUsers(rounds([]).services.db, 1)
+})
+
+const start = (handler: Toy, options: Parameters<typeof durableToy>[1] = {}) =>
+  startOne(durableToy(handler, options), userId(1))
+
+/** Keeps the deliveries of an item, so that each can come once more. */
+function keeping() {
+  const kept: PendingDelivery[] = []
+  const fate = (delivery: PendingDelivery): Fate => {
+    if (isItem(delivery)) kept.push(delivery)
+    return 'normal'
+  }
+  const again = async (worker: (request: Request) => Promise<Response>) => {
+    for (const { url, method, headers, body } of kept) {
+      await worker(new Request(url, { method, headers, body }))
+    }
+  }
+  return { kept, fate, again }
+}
+
+/** A handler of every kind of step, which fails in the end or does not. */
+function everything(fails: boolean) {
+  const acts: string[] = []
+  const handler: Toy = async (_, { step, parallel, sleep, waitForEvent, call, compensate }) => {
+    compensate('a', async () => void acts.push('undo a'))
+    await step('a', async () => void acts.push('a'))
+    await sleep('week', '7 days')
+    await waitForEvent('decision', { data: z.string(), timeout: '1 day' })
+    const schema = z.object({ text: z.string() })
+    await call('ask', ({ ai }) =>
+      ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' }),
+    )
+    compensate('b', async () => void acts.push('undo b'))
+    await parallel({ b: async () => void acts.push('b'), c: async () => void acts.push('c') })
+    if (fails) throw new PermanentError('in the end')
+    return { text: 'done' }
+  }
+  return { handler, acts }
+}
+
+describe.each([true, false])('of an item that fails: %s', (fails) => {
+  test('late copies of its deliveries change nothing, also those of an earlier attempt', async () => {
+    const { handler, acts } = everything(fails)
+    const one = await start(handler, { freshFor: '1 day' })
+    const { kept, fate, again } = keeping()
+    await one.runUntilWaiting({ fate })
+    await one.services.db.execute(sql`update batch_items set waiting_until = now() - interval '1 hour'`)
+    expect(await one.act('resume')).toMatchObject({ status: 200 })
+    await one.run({ fate, concurrency: 1 })
+    const ended = await one.item()
+    expect(ended).toMatchObject({ status: fails ? 'failed' : 'succeeded', attempt: 2 })
+    const done = [...acts]
+    expect(done.toSorted()).toEqual(fails ? ['a', 'b', 'c', 'undo a', 'undo b'] : ['a', 'b', 'c'])
+    expect(kept.length).toBeGreaterThan(15)
+    await again(one.worker)
+    expect(acts).toEqual(done)
+    expect(await one.item()).toEqual(ended)
+    const proof = await one.call('GET', `/api/admin/batches/${one.batchId}/proof`)
+    expect(proof.body).toMatchObject({ balanced: true, mismatches: [] })
+  })
+})
+
+test('late copies of an earlier attempt leave alone an item that goes on in a later one', async () => {
+  const { handler, acts } = everything(false)
+  const one = await start(handler)
+  const { fate, again } = keeping()
+  await one.runUntilWaiting({ fate })
+  await one.later('7 days')
+  await one.runUntilWaiting({ fate })
+  await one.services.db.execute(sql`update batch_items set waiting_until = now() - interval '1 hour'`)
+  await one.act('resume')
+  await one.runUntilWaiting()
+  const before = await one.item()
+  await again(one.worker)
+  expect(await one.item()).toEqual(before)
+  expect(acts).toEqual(['a'])
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  expect(acts.toSorted()).toEqual(['a', 'b', 'c'])
+})
+
+describe('a step', () => {
+  test('that another delivery is at is left to it', async () => {
+    const answers: { status: number; patience: string | null }[] = []
+    const { kept, fate } = keeping()
+    const done: string[] = []
+    const one = await start(async (_, { step }) => ({
+      text: await step('slow', async () => {
+        const delivery = kept.at(-1)
+        if (done.push('slow') === 1 && delivery !== undefined) {
+          const { url, method, headers, body } = delivery
+          const answer = await one.worker(new Request(url, { method, headers, body }))
+          answers.push({ status: answer.status, patience: answer.headers.get('retry-after') })
+        }
+        return 'done'
+      }),
+    }))
+    expect(await one.run({ fate, concurrency: 1 })).toMatchObject({ status: 'succeeded' })
+    expect(done).toEqual(['slow'])
+    expect(answers).toMatchObject([{ status: 429 }])
+    expect(Number.parseInt(answers[0]?.patience ?? '', 10)).toBeGreaterThan(0)
+  })
+
+  test('that was taken over before it was noted is noted by whoever took it', async () => {
+    let tries = 0
+    const one = await start(async (_, { step }) => ({
+      text: await step('slow', async ({ db }) => {
+        tries += 1
+        if (tries === 1) {
+          await db.execute(
+            sql`update item_steps set token = gen_random_uuid(), lease_until = now() - interval '1 second'`,
+          )
+        }
+        return `try ${tries}`
+      }),
+    }))
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect((await one.history()).map(({ result }) => result)).toEqual(['try 2'])
+  })
+
+  test('is noted though the database fails for a moment', async () => {
+    let tries = 0
+    const one = await start(async (_, { step }) => ({
+      text: await step('paid', async () => {
+        tries += 1
+        await local('neon', 'faults', { failNext: 1 })
+        return 'done'
+      }),
+    }))
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect(tries).toBe(1)
+  })
+
+  test('waits as long as it says before it is tried again', async () => {
+    let tries = 0
+    const one = await start(async (_, { step }) => ({
+      text: await step(
+        'flaky',
+        async () => {
+          tries += 1
+          if (tries < 3) throw new Error('not yet')
+          return 'done'
+        },
+        { retries: 2, backoff: '2 hours', timeout: '5 seconds' },
+      ),
+    }))
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'running' })
+    expect(tries).toBe(1)
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect(tries).toBe(3)
+  })
+
+  test('does not begin while the kill switch is on', async () => {
+    const acts: string[] = []
+    const one = await start(
+      async (_, { step }) => {
+        await step('a', async () => void acts.push('a'))
+        await step('b', async () => void acts.push('b'))
+        return { text: 'done' }
+      },
+      { completion: 'started' },
+    )
+    await one.deliver({ until: () => acts.length === 1, concurrency: 1 })
+    await one.services.db.execute(sql`insert into kill_switches (workflow, actor) values ('toy', 'test')`)
+    expect(await one.run()).toMatchObject({ status: 'queued' })
+    expect(acts).toEqual(['a'])
+  })
+})
+
+describe('a call', () => {
+  test('whose model asks for patience to the last is made again by a later run', async () => {
+    await local('model', 'faults', { rules: [{ status: 429, retryAfterSeconds: 1, times: 5 }] })
+    const schema = z.object({ text: z.string() })
+    const one = await start((_, { call }) =>
+      call('ask', ({ ai }) => ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' }), {
+        retries: 3,
+        backoff: '1 second',
+      }),
+    )
+    const item = await one.run()
+    expect(item.status).toBe('succeeded')
+    expect(item.attempt).toBeGreaterThan(1)
+  })
+
+  test.each([
+    ['is answered', [], 'cancelled'],
+    ['fails', [{ status: 400 }], 'cancelled'],
+  ])('that %s after its batch was cancelled ends with it', async (_, rules, status) => {
+    await local('model', 'faults', { rules })
+    const schema = z.object({ text: z.string() })
+    const one = await start((__, { call }) =>
+      call('ask', ({ ai }) => ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' })),
+    )
+    let asked = 0
+    const calls = (delivery: PendingDelivery): Fate => {
+      asked += Number(!delivery.url.startsWith('https://rounds.test'))
+      return 'normal'
+    }
+    await one.deliver({ fate: calls, until: () => asked === 1, concurrency: 1 })
+    await one.services.db.execute(sql`update batches set status = 'cancelled', ended_at = now()`)
+    expect(await one.run()).toMatchObject({ status })
+  })
+})
+
+const sleeper: Toy = async (_, { sleep }) => {
+  await sleep('week', '7 days')
+  return { text: 'done' }
+}
+
+describe('an item', () => {
+  test('in a batch that was cancelled after its claim does not begin to wait', async () => {
+    const one = await start(async (_, { sleep }) => {
+      await sleep('week', '7 days')
+      return { text: 'never' }
+    })
+    await one.deliver({ until: () => false, fate: () => 'normal', longestSkipMs: 0, concurrency: 1 })
+    await one.act('cancel')
+    expect(await one.run()).toMatchObject({ status: 'cancelled' })
+  })
+
+  test('whose handler is gone fails and says so', async () => {
+    const one = await start(sleeper)
+    await one.runUntilWaiting()
+    await rounds([durableToy({ 2: sleeper })]).deliver()
+    const item = await one.item()
+    expect(item.status).toBe('failed')
+    expect(item.error?.message).toContain('has no handler of version 1')
+  })
+
+  test('whose result does not fit fails and says so', async () => {
+    const one = await start(async () => ({ text: 'x' }), { data: z.object({ text: z.string().min(5) }) })
+    const item = await one.run()
+    expect(item.status).toBe('failed')
+    expect(item.error?.message).toContain('the result does not fit')
+  })
+})
+
+test('an item that was recorded before its workflow was durable fails', async () => {
+  const before = rounds([toyWorkflow((_, id) => Promise.resolve({ text: id }))])
+  const { id } = await before.start('toy')
+  await before.deliver({
+    until: () => false,
+    fate: (d) => (isItem(d) ? 'lost' : 'normal'),
+    longestSkipMs: 2000,
+  })
+  const workflow = durableToy(async () => ({ text: 'x' }))
+  const after = rounds([workflow])
+  await after.deliver()
+  await after.services.db.execute(sql`update batch_items set lease_until = now() - interval '1 second'`)
+  await reconcile(after.services, [workflow], { graceSeconds: 0 })
+  expect(await after.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 1 } })
+})
