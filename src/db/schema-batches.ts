@@ -8,13 +8,11 @@ import {
   jsonb,
   pgTable,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
+import { at } from './columns.ts'
 import type { Json } from './json.ts'
-
-const at = (name: string) => timestamp(name, { withTimezone: true })
 
 export const batchStatuses = [
   'queued',

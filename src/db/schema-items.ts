@@ -7,13 +7,11 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
+import { at } from './columns.ts'
 import { batches } from './schema-batches.ts'
-
-const at = (name: string) => timestamp(name, { withTimezone: true })
 
 export const itemStatuses = [
   'queued',

@@ -1,8 +1,7 @@
 import { sql } from 'drizzle-orm'
-import { boolean, index, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
+import { boolean, index, integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core'
+import { at } from './columns.ts'
 import type { Json } from './json.ts'
-
-const at = (name: string) => timestamp(name, { withTimezone: true })
 
 /** People who use the product. */
 export const users = pgTable('users', {

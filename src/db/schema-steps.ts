@@ -7,13 +7,11 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uuid,
 } from 'drizzle-orm/pg-core'
+import { at } from './columns.ts'
 import type { Json } from './json.ts'
 import { batchItems } from './schema-items.ts'
-
-const at = (name: string) => timestamp(name, { withTimezone: true })
 
 export const stepKinds = ['step', 'sleep', 'event', 'call'] as const
 export const stepStatuses = ['running', 'waiting', 'given', 'done', 'failed', 'undoing', 'undone'] as const

@@ -13,13 +13,16 @@ export type ItemError = {
 
 /** Describes an error for the ledger: what it says, and which group it belongs to. */
 export async function itemError(error: unknown, step: string, itemId: string): Promise<ItemError> {
-  const { name, message } = describeError(error)
-  return {
-    name,
-    message,
-    step,
-    fingerprint: await sha256(JSON.stringify([step, name, normalised(message, itemId)]), 6),
-  }
+  return await grouped({ ...describeError(error), step }, itemId)
+}
+
+/** An error that is described already, with the group it belongs to. */
+export async function grouped(
+  { name, message, step }: Omit<ItemError, 'fingerprint'>,
+  itemId: string,
+): Promise<ItemError> {
+  const fingerprint = await sha256(JSON.stringify([step, name, normalised(message, itemId)]), 6)
+  return { name, message, step, fingerprint }
 }
 
 /** The message without what differs from item to item: its id, numbers and words with digits, what is quoted. */

@@ -3,9 +3,11 @@ import { z } from 'zod'
 import { PermanentError, presentable } from '../../errors.ts'
 import { Skip, type Json, type Params, type Workflow } from '../../workflows/contract.ts'
 import { checkStorable } from '../do-work.ts'
-import { itemError } from '../item-error.ts'
+import { grouped, itemError } from '../item-error.ts'
 import { described } from '../layers/step.ts'
+import { cancelled } from '../ledger/end-item.ts'
 import { leaveRun } from '../ledger/item-steps/leave-run.ts'
+import type { StoredError } from '../ledger/item-steps/recorded.ts'
 import type { Services } from '../services.ts'
 import { itemRun, triggerRuns } from '../trigger.ts'
 import { claimDurable, type ClaimedDurable } from './claim.ts'
@@ -105,16 +107,7 @@ async function undone(
 ): Promise<End | Over> {
   const { itemId } = run.item
   const status = run.undoing ?? (why.is === 'cancelled' ? 'cancelled' : 'failed')
-  const again = (error: { name: string; message: string; step: string }) =>
-    itemError(Object.assign(new Error(error.message), error), error.step, itemId)
-  const error =
-    status === 'cancelled'
-      ? cancelled
-      : run.undoing !== null && noted !== null
-        ? await again(noted)
-        : why.is === 'failed'
-          ? await again(why.error)
-          : await again({ name: 'RunFailed', message: 'the run failed', step: 'run' })
+  const error = status === 'cancelled' ? cancelled : await grouped(causeOf(run, why, noted), itemId)
   const undoing = await undoAll(run, { status, error }, toUndo(run, pass))
   if (undoing.is === 'over') return undoing
   const [failure] = undoing.failures
@@ -124,11 +117,16 @@ async function undone(
   return {
     is: 'ended',
     status: 'failed',
-    error: await again({ name: 'UndoFailed', message, step: failure.step }),
+    error: await grouped({ name: 'UndoFailed', message: presentable(message), step: failure.step }, itemId),
   }
 }
 
-const cancelled = { name: 'Cancelled', message: 'the batch was cancelled', step: 'cancel', fingerprint: '' }
+/** Why an item fails: what was noted when its undoing began, else what has stopped its handler now. */
+function causeOf(run: ItemRun, why: Exclude<Stopped, Over>, noted: ClaimedDurable['error']): StoredError {
+  if (run.undoing !== null && noted !== null) return noted
+  if (why.is === 'failed') return why.error
+  return { name: 'RunFailed', message: 'the run failed', step: 'run' }
+}
 
 /** @throws PermanentError when the handler's result does not fit: it will not the next time either. */
 function fitting(workflow: Workflow, done: Json): Json {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { PermanentError, RetryLaterError } from '../../errors.ts'
 import type { Invoked, ItemTools, Json, Params, Workflow } from '../../workflows/contract.ts'
 import { addInvoker } from '../ledger/add-invoker.ts'
+import { rounds } from '../ledger/changes.ts'
 import { latestStatus } from '../ledger/read-items.ts'
 import { storedResult } from '../ledger/results.ts'
 import { startItem } from '../start-item.ts'
@@ -49,7 +50,7 @@ async function startFor(
 ): Promise<Ended | null> {
   const scope = workflow.scope(params)
   const reason = `invoked by ${own.name} for ${item.itemId}`
-  const by = { actor: 'rounds', reason, key: `invoke:${key}` }
+  const by = { ...rounds, reason, key: `invoke:${key}` }
   const started = await startItem(services, itemId, { workflow, params, scope, force: false }, by)
   const { outcome } = started
   if (outcome === 'unknown' || outcome === 'acted' || outcome === 'key_used') {

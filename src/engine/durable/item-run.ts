@@ -2,8 +2,7 @@ import type { WorkflowContext } from '@upstash/workflow'
 import type { Json, Workflow } from '../../workflows/contract.ts'
 import type { ItemError } from '../item-error.ts'
 import { described } from '../layers/step.ts'
-import type { Durable } from '../ledger/claim.ts'
-import type { RecordedStep, StoredError } from '../ledger/item-steps/recorded.ts'
+import type { Durable, RecordedStep, StoredError } from '../ledger/item-steps/recorded.ts'
 import type { Services } from '../services.ts'
 
 /** A durable item that a run has claimed. */

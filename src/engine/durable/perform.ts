@@ -5,11 +5,11 @@ import type { Json, StepOptions, StepServices, StepWork } from '../../workflows/
 import { stepServices } from '../configured.ts'
 import { checkStorable, until } from '../do-work.ts'
 import { itemError, type ItemError } from '../item-error.ts'
-import type { Spent } from '../ledger/end-item.ts'
 import { beginStep, beginUndo, type Begun, type StepAt } from '../ledger/item-steps/begin-step.ts'
 import { finishStep, type StepEnd } from '../ledger/item-steps/finish-step.ts'
 import { leaveRun } from '../ledger/item-steps/leave-run.ts'
 import { runId } from '../names.ts'
+import { noted } from '../noted.ts'
 import { over, superseded, type Answer, type ItemRun } from './item-run.ts'
 import { putOff } from './put-off.ts'
 
@@ -81,11 +81,11 @@ async function perform(
   const ai = services.createAi(signal)
   const finish = async (end: StepEnd) => {
     const { model: _, ...usage } = ai.used()
-    return await finishOnce(run, { ...at, token: lease.token, signal }, end, {
-      ...usage,
-      acted,
-      workMs: Date.now() - started,
-    })
+    const spent = { ...usage, acted, workMs: Date.now() - started }
+    const ours = { ...at, token: lease.token }
+    const { written } = await noted(signal, () => finishStep(services.db, ours, end, spent))
+    if (!written)
+      throw new ClaimLost(`step ${name} of item ${item.itemId} was taken over before it was noted`)
   }
   try {
     const { batchId, itemId } = item
@@ -170,23 +170,3 @@ async function tried(
 
 /** QStash waits no longer than a day. */
 const maxBackoffSeconds = 86_400
-
-/** Milliseconds before the end of a try is noted again: what it did has been done. */
-const noteDelays = [500, 2000]
-
-async function finishOnce(
-  { services }: ItemRun,
-  at: StepAt & { token: string; signal: AbortSignal },
-  end: StepEnd,
-  spent: Spent & { acted: boolean },
-): Promise<void> {
-  for (const delay of [...noteDelays, null]) {
-    try {
-      if (await finishStep(services.db, at, end, spent)) return
-      throw new ClaimLost(`step ${at.name} of item ${at.itemId} was taken over before it was noted`)
-    } catch (error) {
-      if (error instanceof ClaimLost || delay === null || at.signal.aborted) throw error
-      await new Promise((resolve) => setTimeout(resolve, delay))
-    }
-  }
-}

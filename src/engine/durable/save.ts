@@ -1,10 +1,9 @@
-import ms from 'ms'
 import type { Json } from '../../workflows/contract.ts'
 import type { ItemError } from '../item-error.ts'
 import { passOn, passOnAgain } from '../layers/pass-on.ts'
 import { itemState } from '../ledger/item-state.ts'
 import { saveDurable, type Outcome } from '../ledger/end-item.ts'
-import { problem, report, storedAs } from '../layers/outcome.ts'
+import { freshFor, problem, report, skipped, storedAs } from '../layers/outcome.ts'
 import { tryToPinPace } from '../pace.ts'
 import { superseded, type ItemRun } from './item-run.ts'
 
@@ -38,13 +37,11 @@ export async function saveEnd(run: ItemRun, end: End, workMs: number): Promise<R
 function outcomeOf({ workflow }: ItemRun, end: End): Outcome {
   switch (end.is) {
     case 'finished': {
-      const freshForSeconds = workflow.freshFor === null ? null : ms(workflow.freshFor) / 1000
+      const freshForSeconds = freshFor(workflow)
       return { status: 'succeeded', data: end.data, model: null, freshForSeconds, prepared: false }
     }
-    case 'skipped': {
-      const error = { name: 'Skipped', message: end.reason, step: workflow.verb, fingerprint: '' }
-      return { status: 'skipped', error }
-    }
+    case 'skipped':
+      return skipped(workflow, end.reason)
     case 'ended':
       return { status: end.status, error: end.error }
   }

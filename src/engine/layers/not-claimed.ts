@@ -2,11 +2,10 @@ import { WorkflowRetryAfterError } from '@upstash/workflow'
 import { PermanentError } from '../../errors.ts'
 import type { Json, Workflow } from '../../workflows/contract.ts'
 import type { Claim } from '../ledger/claim.ts'
-import { dropItem } from '../ledger/end-item.ts'
 import type { Services } from '../services.ts'
 import { itemRun, triggerRuns } from '../trigger.ts'
 import type { ItemPayload } from './execute-payload.ts'
-import { passOn, passOnAgain } from './pass-on.ts'
+import { drop, passOnAgain } from './pass-on.ts'
 
 /** When to look again whether items at work have left room in the budget. */
 const crowdedSeconds = 15
@@ -29,12 +28,7 @@ export async function notClaimed(
         claim.retryAfterSeconds,
       )
     case 'closed':
-      if (claim.batchStatus === 'cancelled') {
-        const dropped = await dropItem(services.db, { ...item, pageSize: workflow.pageSize })
-        if (dropped !== undefined) {
-          await passOn(services, workflow, item, { ...dropped, made: null, status: 'cancelled' })
-        }
-      }
+      if (claim.batchStatus === 'cancelled') await drop(services, workflow, item)
       return { success: false, itemId, message: `batch is ${claim.batchStatus}` }
     case 'crowded':
       await triggerRuns(services, workflow, [

@@ -1,7 +1,18 @@
+import ms from 'ms'
 import type { Json, Usage, Workflow } from '../../workflows/contract.ts'
 import type { Ended, Outcome, Spent } from '../ledger/end-item.ts'
 import { layerLog } from '../log.ts'
 import type { Made } from './pass-on.ts'
+
+/** Seconds that a result stays fresh while its version holds; null: for ever. */
+export const freshFor = ({ freshFor: duration }: Workflow): number | null =>
+  duration === null ? null : ms(duration) / 1000
+
+/** The outcome of an item that turned out to need nothing. */
+export const skipped = ({ verb }: Workflow, reason: string): Outcome => ({
+  status: 'skipped',
+  error: { name: 'Skipped', message: reason, step: verb, fingerprint: '' },
+})
 
 /** Logs what became of an item. */
 export function report(

@@ -3,6 +3,7 @@ import type { Invoker } from '../../db/schema.ts'
 import { giveEventTo } from '../durable/events.ts'
 import type { NextPage } from '../ledger/settle.ts'
 import type { Services } from '../services.ts'
+import { dropItem } from '../ledger/end-item.ts'
 import { storedResult } from '../ledger/results.ts'
 import type { ItemState } from '../ledger/item-state.ts'
 import { startQueued } from '../start.ts'
@@ -52,4 +53,15 @@ export async function passOnAgain(
   const result = status === 'succeeded' ? await storedResult(services.db, workflow, scope, item.itemId) : null
   const made = result === null ? null : { scope, result }
   await passOn(services, workflow, item, { nextPage, batchStatus, made, status, invokers })
+}
+
+/** Ends an item of a cancelled batch that nobody works on any more, if that is so, and passes on what follows. */
+export async function drop(
+  services: Services,
+  workflow: Workflow,
+  item: { batchId: string; itemId: string },
+): Promise<void> {
+  const dropped = await dropItem(services.db, { ...item, pageSize: workflow.pageSize })
+  if (dropped === undefined) return
+  await passOn(services, workflow, item, { ...dropped, made: null, status: 'cancelled' })
 }

@@ -1,4 +1,3 @@
-import ms from 'ms'
 import { PermanentError, RetryLaterError } from '../../errors.ts'
 import type { MeteredAi } from '../../services/ai.ts'
 import type { Json, Params, Workflow } from '../../workflows/contract.ts'
@@ -6,12 +5,13 @@ import { doWork } from '../do-work.ts'
 import { itemError } from '../item-error.ts'
 import type { Prepared } from '../ledger/claim.ts'
 import { addSpent } from '../ledger/add-spent.ts'
-import { dropItem, saveItem, type Ended, type Outcome, type Spent } from '../ledger/end-item.ts'
+import { saveItem, type Ended, type Outcome, type Spent } from '../ledger/end-item.ts'
+import { noted } from '../noted.ts'
 import { tryToPinPace } from '../pace.ts'
 import type { Services } from '../services.ts'
 import { itemRun, maxDelaySeconds, triggerRuns } from '../trigger.ts'
-import { problem, report, storedAs } from './outcome.ts'
-import { passOn } from './pass-on.ts'
+import { freshFor, problem, report, skipped, storedAs } from './outcome.ts'
+import { drop, passOn } from './pass-on.ts'
 
 export type ClaimedItem = {
   batchId: string
@@ -57,9 +57,6 @@ export async function workOnItem(
   return { success: outcome.status === 'succeeded', itemId, status: outcome.status, ...problem(outcome) }
 }
 
-/** Milliseconds before a save that failed is tried again: what it would save has been paid. */
-const saveDelays = [500, 2000]
-
 /**
  * Saves what became of an item. Undefined: the claim was lost; what it took is booked all the same.
  *
@@ -72,21 +69,12 @@ async function save(
   outcome: Outcome,
   spent: Spent,
 ): Promise<Ended | undefined> {
-  for (const delay of [...saveDelays, null]) {
-    const isFirst = delay === saveDelays[0]
-    try {
-      const ended = await saveItem(db, { ...item, pageSize: workflow.pageSize }, outcome, spent)
-      if (ended !== undefined) return ended
-    } catch (error) {
-      if (delay === null || item.signal.aborted) throw error
-      await new Promise((resolve) => setTimeout(resolve, delay))
-      continue
-    }
-    if (!isFirst) break
-    await addSpent(db, item, spent)
-    return undefined
-  }
-  throw new Error(`it is not known whether item ${item.itemId} was saved`)
+  const at = { ...item, pageSize: workflow.pageSize }
+  const { written, isFirst } = await noted(item.signal, () => saveItem(db, at, outcome, spent))
+  if (written !== undefined) return written
+  if (!isFirst) throw new Error(`it is not known whether item ${item.itemId} was saved`)
+  await addSpent(db, item, spent)
+  return undefined
 }
 
 /** What becomes of an item that is tried again: QStash repeats this delivery, or a new run comes later. */
@@ -99,12 +87,7 @@ async function givenBack(
   error: unknown,
 ): Promise<Record<string, Json>> {
   const { batchId, itemId } = item
-  if (batchStatus === 'cancelled') {
-    const dropped = await dropItem(services.db, { ...item, pageSize: workflow.pageSize })
-    if (dropped !== undefined) {
-      await passOn(services, workflow, item, { ...dropped, made: null, status: 'cancelled' })
-    }
-  }
+  if (batchStatus === 'cancelled') await drop(services, workflow, item)
   if (!(error instanceof RetryLaterError)) throw error
   const delaySeconds = Math.min(error.seconds, maxDelaySeconds)
   await triggerRuns(services, workflow, [
@@ -139,7 +122,7 @@ async function result(
   item: ClaimedItem,
   ai: MeteredAi,
 ): Promise<Outcome> {
-  const freshForSeconds = workflow.freshFor === null ? null : ms(workflow.freshFor) / 1000
+  const freshForSeconds = freshFor(workflow)
   if (item.prepared !== null) {
     const { model } = item.prepared
     const prepared = workflow.data.safeParse(item.prepared.data)
@@ -149,6 +132,5 @@ async function result(
   const done = await doWork(services, workflow, item, ai)
   if (done.status === 'succeeded')
     return { ...done, model: ai.used().model, freshForSeconds, prepared: false }
-  const error = { name: 'Skipped', message: done.reason, step: workflow.verb, fingerprint: '' }
-  return { status: 'skipped', error }
+  return skipped(workflow, done.reason)
 }

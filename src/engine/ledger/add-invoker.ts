@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import type { Invoker } from '../../db/schema.ts'
+import { unfinished } from './needs-work.ts'
 
 /** Notes who waits for the end of an item. False: it has ended. */
 export async function addInvoker(
@@ -13,7 +14,7 @@ export async function addInvoker(
   const statement = sql`
     update batch_items set invokers = case when invokers @> ${added}::jsonb then invokers else invokers || ${added}::jsonb end
     where workflow = ${workflow} and scope = ${scope} and item_id = ${itemId}
-      and status in ('queued', 'running', 'waiting')
+      and status in ${unfinished}
     returning item_id as id`
   return (await queryRows(db, statement, z.object({ id: z.string() }))).length > 0
 }

@@ -5,30 +5,13 @@ import { batchStatuses, itemStatuses } from '../../db/schema.ts'
 import type { Json, Params, Workflow } from '../../workflows/contract.ts'
 import { killed, morePages, overBudget } from './bounds.ts'
 import { logBatchChange, rounds } from './changes.ts'
-import {
-  recordedStep,
-  recordedSteps,
-  storedError,
-  type RecordedStep,
-  type StoredError,
-} from './item-steps/recorded.ts'
+import { recordedStep, recordedSteps, storedError, type Durable } from './item-steps/recorded.ts'
 import { unfinished } from './needs-work.ts'
 import { invokers } from './end-item.ts'
 import type { ItemState } from './item-state.ts'
 
 /** A result that a sample made of the same version of the item. */
 export type Prepared = { data: Json; model: string | null }
-
-/** How far a durable item has come. */
-export type Durable = {
-  /** Version of its handler. */
-  handler: number
-  /** Nothing more is to be done for it: what was done is undone, and then it ends so. */
-  undoing: 'failed' | 'cancelled' | null
-  /** Why it is undone, as far as that is known. */
-  error: StoredError | null
-  steps: RecordedStep[]
-}
 
 export type Claim =
   | {
@@ -129,7 +112,7 @@ export async function claimItem(
       batch.status = 'running' and ${morePages(batch)} and not batch.awaiting_room as paginating,
       g.status as "itemStatus", g.version, g.attempt, extract(epoch from coalesce(g.step_lease, g.lease_until) - now()) as "leaseSeconds",
       g.prepared, g.handler, coalesce(g.undoing, case when batch.status = 'cancelled' then 'cancelled' end) as undoing,
-      g.error, g.invokers, ${recordedSteps(sql.raw('g'))} as steps
+      g.error, g.invokers, case when g.handler is null then '[]' else ${recordedSteps(sql.raw('g'))} end as steps
     from gate g join batch on true`
   const [found] = await queryRows(db, statement, row)
   return found === undefined ? { outcome: 'unknown' } : judge(found, lease.token)
@@ -162,7 +145,8 @@ const judgeClaim = (attempt: number) => sql`
         and s.version = item.version and s.status = 'succeeded'
       cross join lateral (
         select max(t.lease_until) as step_lease from item_steps t
-        where t.batch_id = item.batch_id and t.item_id = item.item_id and t.lease_until > now()) live
+        where item.handler is not null and t.batch_id = item.batch_id and t.item_id = item.item_id
+          and t.lease_until > now()) live
     )`
 
 /** It has done something that is not to stand. */

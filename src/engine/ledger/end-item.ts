@@ -84,15 +84,20 @@ export const abandonItem = (db: Db, item: Item & { attempt: number }, outcome: O
       or i.undoing is not null)`,
   )
 
+/** Why the items of a cancelled batch end. */
+export const cancelled: ItemError = {
+  name: 'Cancelled',
+  message: 'the batch was cancelled',
+  step: 'cancel',
+  fingerprint: '',
+}
+
 /** Ends an item of a cancelled batch that was at work when it was cancelled. Undefined: there was nothing to end. */
 export const dropItem = (db: Db, item: Item) =>
   endItem(
     db,
     item,
-    {
-      status: 'cancelled',
-      error: { name: 'Cancelled', message: 'the batch was cancelled', step: 'cancel', fingerprint: '' },
-    },
+    { status: 'cancelled', error: cancelled },
     null,
     sql`batch.status = 'cancelled'
       and (i.status = 'queued' or (i.status = 'running' and i.lease_until <= now()))

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Workflow } from '../../workflows/contract.ts'
+import { unfinished } from './needs-work.ts'
 
 const row = z.object({ workflow: z.string(), handler: z.int(), items: z.coerce.number() })
 /** A version of a workflow's handler that items which have not ended began with. */
@@ -13,7 +14,7 @@ type Database = { execute(statement: ReturnType<typeof sql>): PromiseLike<{ rows
 export async function handlersInUse(db: Database): Promise<HandlerInUse[]> {
   const { rows } = await db.execute(sql`
     select workflow, handler, count(*) as items from batch_items
-    where status in ('queued', 'running', 'waiting') and handler is not null
+    where status in ${unfinished} and handler is not null
     group by workflow, handler order by workflow, handler`)
   return rows.map((found) => row.parse(found))
 }

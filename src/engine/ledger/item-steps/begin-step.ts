@@ -44,8 +44,9 @@ const itemOf = ({ batchId, itemId, attempt }: StepAt) => sql`
   )`
 
 /**
- * Takes a step, unless it is done, has failed in this attempt, is being worked on, or the gate of its batch is closed. One that failed in an earlier
- * attempt, or was undone, begins a new round: whatever remembers its last one by its key must not answer for it.
+ * Takes a step, unless it is done, has failed in this attempt, is being worked on, or the gate of its batch is closed. One
+ * that failed in an earlier attempt, or was undone, begins a new round: whatever remembers its last one by its key must not
+ * answer for it.
  */
 export const beginStep = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
   begin(

@@ -30,7 +30,6 @@ const row = z.object({
   batchStatus: z.string(),
   open: z.boolean(),
   itemStatus: z.string(),
-  stepStatus: z.string().nullable(),
   result: z.json(),
 })
 
@@ -74,8 +73,7 @@ export async function endWait(
       returning i.status, item.status as was, null::text as failed_before
     ),
     ${settle(pageSize, { ...untried, ...usage })}
-    select batch.status as "batchStatus", gate.open, item.status as "itemStatus", coalesce(step.status, t.status)
-      as "stepStatus", coalesce(step.result, t.result) as result
+    select batch.status as "batchStatus", gate.open, item.status as "itemStatus", coalesce(step.result, t.result) as result
     from item join batch on true join gate on true left join step on true
     left join item_steps t on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${name}
     left join settled on true`

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
 import type { Json } from '../../../workflows/contract.ts'
+import { unfinished } from '../needs-work.ts'
 
 /** What the names of events begin with among those of an item's steps. */
 export const eventPrefix = 'event:'
@@ -25,7 +26,7 @@ export async function giveEvent(
     with item as (
       select i.* from batch_items i
       where i.workflow = ${to.workflow} and i.item_id = ${to.itemId}
-        and i.status in ('queued', 'running', 'waiting') and i.handler is not null
+        and i.status in ${unfinished} and i.handler is not null
       for no key update
     ),
     given as (

@@ -19,6 +19,17 @@ export const recordedStep = z.object({
 /** A step as the ledger has it. */
 export type RecordedStep = z.output<typeof recordedStep>
 
+/** How far a durable item has come. */
+export type Durable = {
+  /** Version of its handler. */
+  handler: number
+  /** Nothing more is to be done for it: what was done is undone, and then it ends so. */
+  undoing: 'failed' | 'cancelled' | null
+  /** Why it is undone, as far as that is known. */
+  error: StoredError | null
+  steps: RecordedStep[]
+}
+
 /** Of a step `t` that is not done: a try was not certain of having done nothing, or its worker died. */
 export const mayHaveActed = sql`(t.uncertain or (t.status = 'running' and t.lease_until is not null))`
 

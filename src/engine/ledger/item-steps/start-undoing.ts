@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
 import type { ItemError } from '../../item-error.ts'
 import { settle, untried } from '../settle.ts'
+import { unfinished } from '../needs-work.ts'
 
 /** An item that is being undone, and of which so many runs have died, is left to an operator, with what it has done. */
 const mostClaims = 1000
@@ -22,7 +23,7 @@ export async function startUndoing(
     with batch as (select * from batches where id = ${batchId}::uuid for no key update),
     item as (
       select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
-      where i.attempt = ${attempt} and i.status in ('queued', 'running', 'waiting')
+      where i.attempt = ${attempt} and i.status in ${unfinished}
         and (i.undoing is null or i.claims < ${mostClaims}) and exists (
         select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id)
       for no key update of i
