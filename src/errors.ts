@@ -7,15 +7,21 @@ export class PermanentError extends Error {
 
 /**
  * Somebody asks us to come back later: the item is given back and tried again after that many seconds, which does not
- * count as one of its tries, and the batch slows down.
+ * count as one of its tries.
  */
 export class RetryLaterError extends Error {
   override name = 'RetryLaterError'
   readonly seconds: number
+  /** There are too many of us: the batch slows down. */
+  readonly slows: boolean
+  /** What was asked for may still be done: it is undone, should the item fail meanwhile. */
+  readonly underWay: boolean
 
-  constructor(message: string, seconds: number) {
+  constructor(message: string, seconds: number, { slows = true, underWay = false } = {}) {
     super(message)
     this.seconds = seconds
+    this.slows = slows
+    this.underWay = underWay
   }
 }
 

@@ -109,6 +109,9 @@ export const batchItems = pgTable(
     index('batch_items_retry')
       .on(t.batchId, t.itemId)
       .where(sql`retry`),
+    index('batch_items_untold')
+      .on(t.batchId, t.itemId)
+      .where(sql`invokers <> '[]' and ended_at is not null`),
     index('batch_items_ended')
       .on(t.batchId, t.endedAt)
       .where(sql`ended_at is not null`),

@@ -49,6 +49,9 @@ export const itemSteps = pgTable(
     position: bigint('position', { mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
     startedAt: at('started_at').notNull().defaultNow(),
     endedAt: at('ended_at'),
+    /** How often its undoing was tried, and what went wrong with that last. */
+    undoTries: integer('undo_tries').notNull().default(0),
+    undoError: jsonb('undo_error').$type<{ name: string; message: string; step: string }>(),
     undoneAt: at('undone_at'),
   },
   (t) => [

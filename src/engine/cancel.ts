@@ -3,7 +3,7 @@ import type { Workflow } from '../workflows/contract.ts'
 import { dropRuns } from './drop-runs.ts'
 import { cancelBatch } from './ledger/cancel-batch.ts'
 import type { By } from './ledger/changes.ts'
-import { giveEventTo } from './durable/events.ts'
+import { tellInvokers } from './durable/tell-invokers.ts'
 import type { Dropped } from './ledger/drop-items.ts'
 import { triggerPage } from './resume.ts'
 import { startQueued } from './start.ts'
@@ -38,8 +38,8 @@ export async function passOnDropped(
   services: Services,
   workflow: Workflow,
   batchId: string,
-  { nextPage, invokers }: Pick<Dropped, 'nextPage' | 'invokers'>,
+  { nextPage, isInvoked }: Pick<Dropped, 'nextPage' | 'isInvoked'>,
 ): Promise<void> {
-  for (const invoker of invokers) await giveEventTo(services, invoker, { status: 'cancelled', data: null })
+  if (isInvoked) await tellInvokers(services, { batchId })
   await triggerPage(services, workflow, batchId, nextPage)
 }

@@ -1,5 +1,6 @@
 import { describeError } from '../errors.ts'
 import type { Workflow } from '../workflows/contract.ts'
+import { tellInvokers } from './durable/tell-invokers.ts'
 import { heal } from './heal.ts'
 import { isKilled } from './ledger/kill-switch.ts'
 import { findSuspects } from './ledger/suspects.ts'
@@ -19,7 +20,8 @@ const mostLookups = 100
 
 /**
  * Compares the ledger with what QStash says, and heals: runs that are lost are triggered anew, failures whose report is
- * lost are taken as reported, the pinned pace is restored, a batch that waits for nobody is started. Nothing of a
+ * lost are taken as reported, the pinned pace is restored, a batch that waits for nobody is started, and invokers that
+ * have not heard of an end are told. Nothing of a
  * workflow whose kill switch is on, nor a paused batch. May be repeated, also at the same time.
  *
  * @throws AggregateError of whatever failed; everything else was reconciled all the same.
@@ -31,20 +33,22 @@ export async function reconcile(
 ): Promise<void> {
   const lookups: Lookups = { left: mostLookups }
   const errors: unknown[] = []
-  const attempt = async (workflow: Workflow, part: () => Promise<void>) => {
+  const attempt = async (name: string, part: () => Promise<void>) => {
     try {
       await part()
     } catch (error) {
       errors.push(error)
-      console.error(`[${workflow.name}:reconcile] failed ${JSON.stringify(describeError(error))}`)
+      console.error(`[${name}:reconcile] failed ${JSON.stringify(describeError(error))}`)
     }
   }
   for (const workflow of workflows) {
-    await attempt(workflow, async () => {
+    await attempt(workflow.name, async () => {
       for (const part of await partsOf(services, workflow, graceSeconds, lookups))
-        await attempt(workflow, part)
+        await attempt(workflow.name, part)
     })
   }
+  // Of any workflow, also one that is not deployed any more.
+  await attempt('all', () => tellInvokers(services))
   if (errors.length > 0) throw new AggregateError(errors, `${errors.length} thing(s) were not reconciled`)
 }
 

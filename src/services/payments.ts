@@ -107,4 +107,8 @@ async function undoSettled(
 
 const notChargeable = (state: string) => new PermanentError(`the payment cannot be charged (${state})`)
 
-const undecided = () => new RetryLaterError('the bank has not decided on the payment yet', undecidedSeconds)
+const undecided = () =>
+  new RetryLaterError('the bank has not decided on the payment yet', undecidedSeconds, {
+    slows: false,
+    underWay: true,
+  })

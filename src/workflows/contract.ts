@@ -3,7 +3,7 @@
  * made to last is the engine's business.
  */
 import type { SQL } from 'drizzle-orm'
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { Db } from '../db/client.ts'
 import type { Json } from '../db/json.ts'
 
@@ -110,8 +110,8 @@ export const currentHandler = ({ run }: Pick<Workflow, 'run'>): number | null =>
  * Checks a definition and fills in the defaults: layer 3 is called `execute`, results stay fresh until their version
  * changes, work may take 60 seconds, pages of 50, chunks of 20, at most 1,000 items outstanding, no other bounds.
  *
- * @throws ZodError that names the field which is not well formed.
- * @throws TypeError when a param has no default though a schedule or readers give none.
+ * @throws TypeError that names the workflow and what is wrong with it: a field that is not well formed, or a param without
+ * a default though a schedule or readers give none.
  */
 export function defineWorkflow<P extends Params, Data extends Json>(
   definition: Definition<P, Data> & Work<P, Data> & Partial<Options<P, Data>> & { layers?: LayerOptions },
@@ -145,7 +145,8 @@ export function defineWorkflow<P extends Params, Data extends Json>(
       execute: { ...defaultLayers.execute, ...layers?.execute },
     },
   }
-  wellFormed.parse(workflow)
+  const checked = wellFormed.safeParse(workflow)
+  if (!checked.success) throw new TypeError(`workflow ${rest.name}: ${z.prettifyError(checked.error)}`)
   if (rest.run != null && 'work' in rest) throw new TypeError(`${rest.name} has both a work and a run`)
   const startsWithoutParams = workflow.schedule !== null || workflow.read !== undefined
   if (startsWithoutParams && !workflow.params.safeParse({}).success) {

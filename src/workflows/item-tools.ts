@@ -91,7 +91,7 @@ export type ItemTools = {
     name: string,
     wait: { data: z.ZodType<T>; timeout: Duration },
   ) => Promise<T | null>
-  /** Lets QStash make a request that may take long; the item waits meanwhile. */
+  /** Lets QStash make a request that may take long; the item is at work meanwhile. */
   call: <T extends Json>(
     name: string,
     request: (services: { ai: CallAi; key: string }) => Promise<CallRequest<T>>,
@@ -145,7 +145,12 @@ export type CallAi = {
   }): Promise<CallRequest<z.output<Schema>>>
 }
 
-/** Handles one item from its beginning to its end. Runs again from its start after each step, so it is only steps. */
+/**
+ * Handles one item from its beginning to its end. Runs again from its start after each step, so it is only steps.
+ *
+ * @returns its result, or `skip(…)`, which ends it without one; what it has done stands in both cases.
+ * @throws PermanentError to fail the item, after what it has done has been undone; any other error is worth another try.
+ */
 export type Handler<P, Data extends Json> = {
   handle(item: { id: string; params: P }, tools: ItemTools): Promise<Data | Skip>
 }['handle']

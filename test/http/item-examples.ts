@@ -51,6 +51,10 @@ export const itemExamples: Record<string, { succeeds: Example[]; refused: Exampl
     ],
     refused: [refused(404, { params: { id: nobody, itemId: 'guide' } })],
   },
+  getApproval: {
+    succeeds: [ok((app) => asked(app).then((params) => ({ params })))],
+    refused: [refused(404, { params: { id: 'two' } })],
+  },
   listApprovals: {
     succeeds: [
       ok(async (app) => {

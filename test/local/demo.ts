@@ -11,7 +11,7 @@ import { problemsOf, toTable, type WorkflowReport } from './demo/report.ts'
 import { runDemo } from './demo/run-demo.ts'
 import { durable, shown } from './demo/shown.ts'
 import { startDemo } from './demo/start.ts'
-import { adminToken } from './stack.ts'
+import { adminToken, type Stack } from './stack.ts'
 import type { RunningWorker } from './worker.ts'
 
 const usage = `Runs the workflows whose items take one step over a small population on this machine, from the dry run to the results.
@@ -61,9 +61,9 @@ async function demo(options: Options, signal: AbortSignal): Promise<number> {
   }
   await using cleanup = new AsyncDisposableStack()
 
-  let worker: RunningWorker
+  let running: Running
   try {
-    worker = await perform({ options, stream, out, signal, cleanup, workflows })
+    running = await perform({ options, stream, out, signal, cleanup, workflows })
   } catch (error) {
     answer({ ok: false, error: explain(error) })
     throw error
@@ -73,7 +73,7 @@ async function demo(options: Options, signal: AbortSignal): Promise<number> {
   out.table(toTable(workflows))
   out.log(problems.length === 0 ? 'Every item was handled once; nothing is left to do.' : problems.join('\n'))
   answer({ ok: problems.length === 0 })
-  if (options.keep) await stayUp(out, worker, signal)
+  if (options.keep) await stayUp(out, running, signal)
   return problems.length === 0 ? 0 : 1
 }
 
@@ -86,8 +86,10 @@ type Stage = {
   workflows: WorkflowReport[]
 }
 
+type Running = { stack: Stack; worker: RunningWorker }
+
 /** Starts everything and lets the workflows run to their end. */
-async function perform({ options, stream, out, signal, cleanup, workflows }: Stage): Promise<RunningWorker> {
+async function perform({ options, stream, out, signal, cleanup, workflows }: Stage): Promise<Running> {
   const say = (text: string) => out.log(text)
   const { users, keep } = options
   const population = { users, agents: await loadAgents(options.agents) }
@@ -104,11 +106,11 @@ async function perform({ options, stream, out, signal, cleanup, workflows }: Sta
     if (!signal.aborted) console.error(`The Worker's last words:\n${worker.output().slice(-2000)}`)
     throw error
   }
-  return worker
+  return { stack, worker }
 }
 
-async function stayUp(out: Console, worker: RunningWorker, signal: AbortSignal): Promise<void> {
-  out.log(`\n${describeCommands(worker.url)}\n\nCtrl-C stops everything.`)
+async function stayUp(out: Console, { stack, worker }: Running, signal: AbortSignal): Promise<void> {
+  out.log(`\n${describeCommands(stack, worker.url)}\n\nCtrl-C stops everything.`)
   await untilAborted(signal, worker)
 }
 

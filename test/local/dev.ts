@@ -47,7 +47,9 @@ async function develop(port: number, signal: AbortSignal): Promise<void> {
 
   console.log(describeServices(stack, worker.url))
   console.log(seeded === null ? '\nThe database has users already.' : `\nSeeded ${describeSeeded(seeded)}.`)
-  console.log(`\n${describeCommands(worker.url)}\n\nCtrl-C stops everything. From here on, wrangler's log:\n`)
+  console.log(
+    `\n${describeCommands(stack, worker.url)}\n\nCtrl-C stops everything. From here on, wrangler's log:\n`,
+  )
   worker.follow((text) => process.stdout.write(text))
   await untilAborted(signal, worker)
 }

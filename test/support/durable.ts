@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import ms from 'ms'
 import { z } from 'zod'
 import { giveEventTo } from '../../src/engine/durable/events.ts'
+import { PermanentError } from '../../src/errors.ts'
 import type { ItemTools, Json, StepOptions, StepWork, Workflow } from '../../src/workflows/contract.ts'
 import { qstash, type DeliveryOptions } from './deliveries.ts'
 import { rounds } from './rounds.ts'
@@ -16,6 +17,8 @@ const stepSchema = z.object({
   tries: z.number(),
   result: z.json(),
   error: z.object({ name: z.string(), message: z.string(), step: z.string() }).nullable(),
+  undoTries: z.number(),
+  undoError: z.object({ name: z.string(), message: z.string(), step: z.string() }).nullable(),
   undoneAt: z.string().nullable(),
 })
 const itemSchema = z.object({
@@ -85,11 +88,26 @@ export async function startOne(
 /** What a step does instead, by its name. */
 type Mocks = Record<string, (original: StepWork<Json | void>) => StepWork<Json | void>>
 
-/** The same workflow, whose handlers are given other tools. */
-function withTools(workflow: Workflow, change: (tools: ItemTools) => ItemTools): Workflow {
+/**
+ * The same workflow, whose handlers are given other tools. A handler that ends without having asked for a step of `names`
+ * fails its item: what stands in for nothing shows nothing.
+ */
+export function withTools(
+  workflow: Workflow,
+  names: readonly string[],
+  change: (tools: ItemTools, asked: Set<string>) => ItemTools,
+): Workflow {
   const handlers = Object.entries(workflow.run ?? {}).map(([version, handler]): [string, typeof handler] => [
     version,
-    (item, tools) => handler(item, change(tools)),
+    async (item, tools) => {
+      const asked = new Set<string>()
+      const done = await handler(item, change(tools, asked))
+      const missing = names.filter((name) => !asked.has(name))
+      if (missing.length === 0) return done
+      throw new PermanentError(
+        `the test stands in for ${missing.join(', ')}, which the handler did not ask for`,
+      )
+    },
   ])
   return { ...workflow, run: Object.fromEntries(handlers) }
 }
@@ -102,20 +120,23 @@ const unmade = () => Promise.reject(new Error('a call cannot be made by what sta
 
 /** The same workflow, with some of its steps doing something else. */
 export const withSteps = (workflow: Workflow, mocks: Mocks, timeout?: StepOptions['timeout']): Workflow =>
-  withTools(workflow, (tools) => ({
+  withTools(workflow, Object.keys(mocks), (tools, asked) => ({
     ...tools,
     step: (name, work, options) => {
+      asked.add(name)
       const mock = mocks[name]
       if (mock === undefined) return tools.step(name, work, options)
       return tools.step(name, inPlaceOf(mock(work)), { ...options, ...(timeout && { timeout }) })
     },
     call: (name, request, options) => {
+      asked.add(name)
       const work = mocks[name]
       return work === undefined
         ? tools.call(name, request, options)
         : inPlaceOf(tools.step(name, work(unmade), options))
     },
     parallel: (steps, options) => {
+      for (const name of Object.keys(steps)) asked.add(name)
       const changed = Object.entries(steps).map(([name, work]) => [name, mocks[name]?.(work) ?? work])
       const some = Object.keys(steps).some((name) => name in mocks)
       const longer = some && timeout !== undefined ? { ...options, timeout } : options
@@ -129,9 +150,12 @@ export const withUndo = (
   name: string,
   undo: Parameters<ItemTools['compensate']>[1],
 ): Workflow =>
-  withTools(workflow, (tools) => ({
+  withTools(workflow, [name], (tools, asked) => ({
     ...tools,
-    compensate: (step, own, options) => tools.compensate(step, step === name ? undo : own, options),
+    compensate: (step, own, options) => {
+      asked.add(step)
+      tools.compensate(step, step === name ? undo : own, options)
+    },
   }))
 
 /** Gives the result of a step, or of a call, without doing it. */

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { agents } from '../../src/db/schema.ts'
 import agentReview from '../../src/workflows/agent-review/definition.ts'
-import { mockStep, startOne } from '../support/durable.ts'
+import { mockStep, startOne, withSteps } from '../support/durable.ts'
 import { local, resetEverything, rounds } from '../support/rounds.ts'
 import { mails, subjects } from './outside.ts'
 import { addAgent } from './records.ts'
@@ -13,6 +13,8 @@ beforeEach(async () => {
   await resetEverything()
   await addAgent(rounds().services.db, 'guide', { title: 'Moss guide', review: 'submitted' })
 })
+
+type Started = Awaited<ReturnType<typeof startOne>>
 
 const judged = (verdict: 'publish' | 'reject' | 'unsure') =>
   mockStep(agentReview, 'moderate', { verdict, reason: 'because' })
@@ -110,6 +112,35 @@ describe('when the model is not sure, somebody is asked', () => {
     await one.run()
     expect(await agent()).toMatchObject({ review: 'rejected' })
   })
+})
+
+test.each([
+  ['by the model', judged('publish'), async () => undefined],
+  ['by a person', judged('unsure'), async (one: Started) => void (await one.give('decision', 'approved'))],
+] as const)(
+  'an agent that was changed while it was reviewed %s is left as it is',
+  async (_, workflow, decide) => {
+    const one = await startOne(workflow, 'guide')
+    const changed = withSteps(workflow, {
+      'carry out': (work) => async (services) => {
+        await services.db.update(agents).set({ systemRole: 'Something else.' })
+        return await work(services)
+      },
+    })
+    await decide(one)
+    await rounds([changed]).deliver()
+    expect(await one.item()).toMatchObject({ status: 'skipped' })
+    expect(await agent()).toMatchObject({ review: 'submitted', visibility: 'private' })
+    expect(await subjects()).toEqual([])
+  },
+)
+
+test('an agent whose instructions are too long to be shown whole is never published by the model alone', async () => {
+  await rounds()
+    .services.db.update(agents)
+    .set({ systemRole: 'Be kind. '.repeat(1000) })
+  const one = await startOne(judged('publish'), 'guide')
+  expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'decision' })
 })
 
 test('a model that never answers well fails the review, and nothing was done', async () => {

@@ -44,8 +44,8 @@ test.each([
   ['a page that no request holds', { pageSize: 101 }, 'pageSize'],
   ['a chunk of no items', { chunkSize: 0 }, 'chunkSize'],
   ['room for nothing', { maxOutstanding: 0 }, 'maxOutstanding'],
-])('a definition with %s is refused, and the field is named', (_, options, field) => {
-  expect(() => define(options)).toThrow(field)
+])('a definition with %s is refused, and workflow and field are named', (_, options, field) => {
+  expect(() => define(options)).toThrow(new RegExp(`workflow .*${field}`, 's'))
 })
 
 const withParam = (schedule: string | null) =>

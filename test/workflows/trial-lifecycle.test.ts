@@ -17,6 +17,8 @@ async function trial(endsAt: Date | null = days(14)) {
       values ('trial', 'ada', 'pro', 'trialing', ${endsAt?.toISOString() ?? null}::timestamptz)`,
   )
   return {
+    extend: (end: Date) =>
+      db.execute(sql`update subscriptions set current_period_end = ${end.toISOString()}::timestamptz`),
     become: (status: string) => db.execute(sql`update subscriptions set status = ${status}`),
     comeBack: () => db.execute(sql`update users set status = 'active'`),
     leave: () => db.execute(sql`update users set status = 'deleted'`),
@@ -46,6 +48,23 @@ describe('a trial', () => {
     expect(await mails()).toMatchObject(Array.from({ length: 3 }, () => ({ to: 'ada@example.com' })))
     const { rows } = await one.services.db.execute(sql`select data from results`)
     expect(rows).toEqual([{ data: { outcome: 'expired', mails: ['welcome', 'nudge', 'expiry'] } }])
+  })
+
+  test('that was extended ends when it says by then', async () => {
+    const { extend } = await trial()
+    const one = await startOne(trialLifecycle, 'trial')
+    await one.runUntilWaiting()
+    await one.later('7 days')
+    await one.runUntilWaiting()
+    await extend(days(30))
+    // QStash delays no message for longer: the sleep is two.
+    await one.later('7 days')
+    await one.runUntilWaiting()
+    await one.later('7 days')
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'end of the trial 2' })
+    expect(await subjects()).toEqual([welcome, nudge])
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect(await subjects()).toEqual([welcome, nudge, expiry])
   })
 
   test('that became a plan in its first week ends with thanks', async () => {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { PermanentError, RetryLaterError } from '../../errors.ts'
 import type { Invoked, ItemTools, Json, Params, Workflow } from '../../workflows/contract.ts'
-import { addInvoker } from '../ledger/add-invoker.ts'
+import { addInvoker } from '../ledger/invokers.ts'
 import { rounds } from '../ledger/changes.ts'
 import { latestStatus } from '../ledger/read-items.ts'
 import { storedResult } from '../ledger/results.ts'
@@ -58,7 +58,7 @@ async function startFor(
   }
   if (outcome === 'busy' || outcome === 'full' || outcome === 'killed' || outcome === 'unconfigured') {
     const message = `item ${itemId} of ${workflow.name} cannot be started now: ${outcome}`
-    throw new RetryLaterError(message, retrySeconds)
+    throw new RetryLaterError(message, retrySeconds, { slows: false })
   }
   const invoker = { workflow: own.name, itemId: item.itemId, event }
   const waits =

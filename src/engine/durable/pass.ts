@@ -30,8 +30,8 @@ const never = new Promise<never>(() => undefined)
  */
 export class Pass {
   readonly undos: Undo[] = []
-  /** What the steps have given that did something; null: it is not known what. */
-  readonly results = new Map<string, Json>()
+  /** Steps that have done something, or may have. */
+  readonly acted = new Set<string>()
   /** Milliseconds of work of the steps so far. */
   workMs = 0
 
@@ -122,8 +122,7 @@ export class Pass {
     try {
       const outcome = await answering
       if (outcome.is === 'done' || outcome.is === 'failed') this.workMs += outcome.workMs
-      if (outcome.is === 'done') this.results.set(name, outcome.value)
-      if (outcome.is === 'failed' && outcome.uncertain) this.results.set(name, null)
+      if (outcome.is === 'done' || (outcome.is === 'failed' && outcome.uncertain)) this.acted.add(name)
       return outcome
     } catch (error) {
       if (isOutgrown(error)) this.#stop({ is: 'outgrown' })

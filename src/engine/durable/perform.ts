@@ -19,6 +19,7 @@ type Kind = {
   /** What its idempotency key ends with. */
   suffix: string
   done: (result: Json) => StepEnd
+  again: (error: ItemError, tried: { counts: boolean; uncertain: boolean }) => StepEnd
   failed: (error: ItemError, uncertain: boolean) => StepEnd
 }
 
@@ -26,6 +27,7 @@ const doing: Kind = {
   begin: beginStep,
   suffix: '',
   done: (result) => ({ status: 'done', result }),
+  again: (error, tried) => ({ status: 'again', error, ...tried }),
   failed: (error, uncertain) => ({ status: 'failed', error, uncertain }),
 }
 
@@ -33,6 +35,7 @@ const undoing: Kind = {
   begin: beginUndo,
   suffix: '-undo',
   done: () => ({ status: 'undone' }),
+  again: (error, { counts }) => ({ status: 'undo_again', error, counts }),
   failed: (error) => ({ status: 'not_undone', error }),
 }
 
@@ -48,7 +51,7 @@ export const performStep = (
 export const performUndo = (
   run: ItemRun,
   name: string,
-  undo: (services: StepServices & { stepKey: string }) => Promise<void>,
+  undo: (services: StepServices & { stepKey: string }, result: Json) => Promise<void>,
   options: StepOptions,
 ): Promise<Answer> => perform(run, name, undoing, undo, options)
 
@@ -57,7 +60,7 @@ async function perform(
   run: ItemRun,
   name: string,
   kind: Kind,
-  work: (services: StepServices & { stepKey: string }) => Promise<Json | void>,
+  work: (services: StepServices & { stepKey: string }, result: Json) => Promise<Json | void>,
   options: StepOptions,
 ): Promise<Answer> {
   const { services, workflow, item } = run
@@ -95,7 +98,7 @@ async function perform(
       acted = true
     })
     const given = { db: services.db, ai, ...used, key, stepKey, signal }
-    const value = (await until(signal, timeout, () => work(given))) ?? null
+    const value = (await until(signal, timeout, () => work(given, begun.result))) ?? null
     checkStorable(value)
     await finish(kind.done(value))
     return { is: 'done', value, workMs: Date.now() - started }
@@ -154,15 +157,15 @@ async function tried(
   const { retries } = run.workflow.layers.execute
   const described = await itemError(error, name, run.item.itemId)
   if (error instanceof RetryLaterError) {
-    await finish({ status: 'again', error: described, counts: false })
-    return await putOff(run, error.seconds, described)
+    await finish(kind.again(described, { counts: false, uncertain: error.underWay }))
+    return await putOff(run, error, described)
   }
   const isCertain = error instanceof PermanentError
   if (isCertain || tries > (options.retries ?? retries) || run.context.retried >= retries) {
     await finish(kind.failed(described, !isCertain))
     return { is: 'failed', error: described, uncertain: !isCertain, workMs: Date.now() - started }
   }
-  await finish({ status: 'again', error: described, counts: true })
+  await finish(kind.again(described, { counts: true, uncertain: true }))
   if (options.backoff === undefined) throw error
   const seconds = Math.min(maxBackoffSeconds, (ms(options.backoff) / 1000) * 2 ** (tries - 1))
   throw new WorkflowRetryAfterError(described.message, Math.max(1, Math.ceil(seconds)))

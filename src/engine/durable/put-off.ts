@@ -1,3 +1,4 @@
+import type { RetryLaterError } from '../../errors.ts'
 import { saveDurable } from '../ledger/end-item.ts'
 import type { ItemError } from '../item-error.ts'
 import { layerLog } from '../log.ts'
@@ -5,15 +6,20 @@ import { tryToPinPace } from '../pace.ts'
 import { itemRun, maxDelaySeconds, triggerRuns } from '../trigger.ts'
 import { over, superseded, type ItemRun, type Over } from './item-run.ts'
 
-/** Gives an item back, because a service asked for patience: a run of its own takes it up again. */
+/** Gives an item back that was asked to come later: a run of its own takes it up again. */
 export async function putOff(
   { services, workflow, item }: ItemRun,
-  seconds: number,
+  { seconds, slows }: RetryLaterError,
   error: ItemError,
 ): Promise<Over> {
   const { batchId, itemId } = item
   const nothing = { inputTokens: 0, outputTokens: 0, workMs: 0 }
-  const ended = await saveDurable(services.db, item, { status: 'queued', again: 'new_run', error }, nothing)
+  const ended = await saveDurable(
+    services.db,
+    item,
+    { status: 'queued', again: 'new_run', slows, error },
+    nothing,
+  )
   if (ended === undefined) return superseded
   layerLog(workflow, 'execute').error('item will be tried again', { batchId, itemId, ...error })
   if (ended.paceChanged) await tryToPinPace(services, workflow, batchId)
@@ -21,5 +27,5 @@ export async function putOff(
   await triggerRuns(services, workflow, [
     { ...itemRun(workflow, batchId, { id: itemId, attempt: ended.attempt }), delaySeconds },
   ])
-  return over(`a service asked for patience: a new run comes in ${delaySeconds} seconds`)
+  return over(`asked to come later: a new run comes in ${delaySeconds} seconds`)
 }

@@ -30,7 +30,7 @@ export async function saveEnd(run: ItemRun, end: End, workMs: number): Promise<R
   report(workflow, { batchId, itemId }, outcome, spent)
   if (ended.paceChanged) await tryToPinPace(services, workflow, batchId)
   const made = storedAs(outcome, item, ended, { inputTokens: 0, outputTokens: 0 })
-  await passOn(services, workflow, item, { ...ended, made, status: outcome.status })
+  await passOn(services, workflow, item, { ...ended, made })
   return { success: outcome.status === 'succeeded', itemId, status: outcome.status, ...problem(outcome) }
 }
 

@@ -1,25 +1,16 @@
-import type { Json } from '../../workflows/contract.ts'
 import type { ItemError } from '../item-error.ts'
 import { noteUndoing } from '../ledger/item-steps/note-undoing.ts'
 import { sdkStep, shownError, superseded, type Answer, type ItemRun, type Over } from './item-run.ts'
 import { performUndo } from './perform.ts'
 import type { Pass, Undo } from './pass.ts'
 
-/** Steps to undo, last registered first, each with its result; null: it is not known whether it did anything. */
-export function toUndo(run: ItemRun, { undos, results }: Pass): (Undo & { result: Json })[] {
-  const { recorded } = run
-  const acted = (step: string): { result: Json } | undefined => {
-    const before = recorded.get(step)
-    if (before?.status === 'undone' && run.undoing !== null) return undefined
-    if (results.has(step)) return { result: results.get(step) ?? null }
-    if (before?.status === 'done' || before?.status === 'undoing') return { result: before.result }
-    return before !== undefined && before.status !== 'undone' && before.uncertain
-      ? { result: null }
-      : undefined
-  }
-  return undos.toReversed().flatMap((undo) => {
-    const found = acted(undo.step)
-    return found === undefined ? [] : [{ ...undo, ...found }]
+/** What is to be undone of steps that have done something, or may have: last registered first. */
+export function toUndo(run: ItemRun, { undos, acted }: Pass): Undo[] {
+  return undos.toReversed().filter(({ step }) => {
+    const before = run.recorded.get(step)
+    if (before?.status === 'undone') return run.undoing === null && acted.has(step)
+    const stood = before?.status === 'done' || before?.status === 'undoing'
+    return acted.has(step) || stood || before?.uncertain === true
   })
 }
 
@@ -31,7 +22,7 @@ export function toUndo(run: ItemRun, { undos, results }: Pass): (Undo & { result
 export async function undoAll(
   run: ItemRun,
   why: { status: 'failed' | 'cancelled'; error: ItemError },
-  steps: ReturnType<typeof toUndo>,
+  steps: readonly Undo[],
 ): Promise<{ is: 'undone'; failures: ItemError[] } | Over> {
   // Noted first: whatever becomes of this run, nothing is done for the item any more.
   if (steps.length > 0 && run.undoing === null) {
@@ -41,9 +32,14 @@ export async function undoAll(
     if (!noted) return superseded
   }
   const failures: ItemError[] = []
-  for (const { step, undo, options, result } of steps) {
+  for (const { step, undo, options } of steps) {
     const answer: Answer = await sdkStep(run, `undo:${step}`, () =>
-      performUndo(run, step, (services) => undo({ ...services, because: why.status }, result), options),
+      performUndo(
+        run,
+        step,
+        (services, result) => undo({ ...services, because: why.status }, result),
+        options,
+      ),
     )
     if (answer.is === 'over') return answer
     if (answer.is === 'failed') failures.push(answer.error)

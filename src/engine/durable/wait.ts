@@ -5,6 +5,7 @@ import { itemError } from '../item-error.ts'
 import { passOn, passOnAgain } from '../layers/pass-on.ts'
 import { beginWait, type WaitTime } from '../ledger/item-steps/begin-wait.ts'
 import { endWait, type WaitEnd } from '../ledger/item-steps/end-wait.ts'
+import { leaveRun } from '../ledger/item-steps/leave-run.ts'
 import { itemState } from '../ledger/item-state.ts'
 import { over, superseded, type Answer, type ItemRun } from './item-run.ts'
 import { putOff } from './put-off.ts'
@@ -23,18 +24,15 @@ export async function startWaiting(run: ItemRun, name: string, wait: Wait): Prom
       return { is: 'done', value: begun.result, workMs: 0 }
     case 'cancelled':
       return { is: 'cancelled' }
+    case 'closed':
+      await leaveRun(services.db, item, 'parked')
+      return over(`batch is ${begun.batchStatus}`)
     case 'superseded':
       return superseded
     case 'waiting': {
       const { seconds, nextPage, batchStatus, repeated } = begun
       if (!repeated)
-        await passOn(services, workflow, item, {
-          nextPage,
-          batchStatus,
-          made: null,
-          status: 'waiting',
-          invokers: [],
-        })
+        await passOn(services, workflow, item, { nextPage, batchStatus, made: null, isInvoked: false })
       // Whoever began the wait may have died before it could pass anything on.
       const state = repeated ? await itemState(services.db, item) : undefined
       if (state !== undefined) await passOnAgain(services, workflow, item, state)
@@ -75,7 +73,7 @@ export async function takeAnswer(
     const uncertain = !(error instanceof PermanentError)
     if (error instanceof RetryLaterError) {
       const woken = await stopWaiting(run, name, { status: 'again', error: described })
-      return woken.is === 'done' ? await putOff(run, error.seconds, described) : woken
+      return woken.is === 'done' ? await putOff(run, error, described) : woken
     }
     const woken = await stopWaiting(run, name, { status: 'failed', error: described, uncertain })
     if (woken.is !== 'done') return woken

@@ -40,8 +40,7 @@ export const executeLayer: Layer<ItemPayload> = {
       return await triggerRuns(services, workflow, [run])
     }
     const ended = await abandonItem(db, { ...item, pageSize }, { status: 'failed', error })
-    if (ended !== undefined)
-      return await passOn(services, workflow, item, { ...ended, made: null, status: 'failed' })
+    if (ended !== undefined) return await passOn(services, workflow, item, { ...ended, made: null })
     const state = await itemState(db, item)
     if (state === undefined) return
     // When no report comes late enough, the tick that reconciles finds the item once its lease is over.

@@ -1,6 +1,5 @@
 import type { Json, Result, Workflow } from '../../workflows/contract.ts'
-import type { Invoker } from '../../db/schema.ts'
-import { giveEventTo } from '../durable/events.ts'
+import { tellInvokers } from '../durable/tell-invokers.ts'
 import type { NextPage } from '../ledger/settle.ts'
 import type { Services } from '../services.ts'
 import { dropItem } from '../ledger/end-item.ts'
@@ -16,9 +15,8 @@ type Follows = {
   nextPage: NextPage | null
   made: Made | null
   batchStatus: string
-  /** How the item stands now, and who is to hear of it. */
-  status: string
-  invokers: readonly Invoker[]
+  /** It has ended, and somebody is to hear of that. */
+  isInvoked: boolean
 }
 
 /**
@@ -29,15 +27,13 @@ export async function passOn(
   services: Services,
   workflow: Workflow,
   { batchId, itemId }: { batchId: string; itemId: string },
-  { nextPage, made, batchStatus, status, invokers }: Follows,
+  { nextPage, made, batchStatus, isInvoked }: Follows,
 ): Promise<void> {
   if (batchStatus === 'completed') await startQueued(services, workflow)
   if (nextPage !== null) {
     await triggerRuns(services, workflow, [pageRun(batchId, nextPage.page, nextPage.attempt)])
   }
-  for (const invoker of invokers) {
-    await giveEventTo(services, invoker, { status, data: made?.result.data ?? null })
-  }
+  if (isInvoked) await tellInvokers(services, { batchId, itemId })
   if (made === null) return
   const { scope, result } = made
   await workflow.publish({ cache: services.cache, scope }, itemId, result)
@@ -48,11 +44,11 @@ export async function passOnAgain(
   services: Services,
   workflow: Workflow,
   item: { batchId: string; itemId: string },
-  { status, scope, nextPage, batchStatus, invokers }: ItemState,
+  { status, scope, nextPage, batchStatus, isInvoked }: ItemState,
 ): Promise<void> {
   const result = status === 'succeeded' ? await storedResult(services.db, workflow, scope, item.itemId) : null
   const made = result === null ? null : { scope, result }
-  await passOn(services, workflow, item, { nextPage, batchStatus, made, status, invokers })
+  await passOn(services, workflow, item, { nextPage, batchStatus, made, isInvoked })
 }
 
 /** Ends an item of a cancelled batch that nobody works on any more, if that is so, and passes on what follows. */
@@ -63,5 +59,5 @@ export async function drop(
 ): Promise<void> {
   const dropped = await dropItem(services.db, { ...item, pageSize: workflow.pageSize })
   if (dropped === undefined) return
-  await passOn(services, workflow, item, { ...dropped, made: null, status: 'cancelled' })
+  await passOn(services, workflow, item, { ...dropped, made: null })
 }

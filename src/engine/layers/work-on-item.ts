@@ -53,7 +53,7 @@ export async function workOnItem(
     return await givenBack(services, workflow, item, outcome, ended, error)
   }
   const made = storedAs(outcome, item, ended, usage)
-  await passOn(services, workflow, item, { ...ended, made, status: outcome.status })
+  await passOn(services, workflow, item, { ...ended, made })
   return { success: outcome.status === 'succeeded', itemId, status: outcome.status, ...problem(outcome) }
 }
 
@@ -107,12 +107,12 @@ async function tryWork(
   } catch (error) {
     const described = await itemError(error, workflow.verb, item.itemId)
     if (error instanceof RetryLaterError) {
-      return { outcome: { status: 'queued', again: 'new_run', error: described }, error }
+      return { outcome: { status: 'queued', again: 'new_run', slows: error.slows, error: described }, error }
     }
     if (error instanceof PermanentError || item.lastTry) {
       return { outcome: { status: 'failed', error: described } }
     }
-    return { outcome: { status: 'queued', again: 'same_run', error: described }, error }
+    return { outcome: { status: 'queued', again: 'same_run', slows: false, error: described }, error }
   }
 }
 

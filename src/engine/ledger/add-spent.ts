@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Db } from '../../db/client.ts'
 import type { Usage } from '../../workflows/contract.ts'
-import { tryUsd } from './settle.ts'
+import { usdOf } from './settle.ts'
 
 /**
  * Books what a claim has used that was lost before its save: it was paid all the same. Nothing is booked for a claim
@@ -25,6 +25,6 @@ export async function addSpent(
     update batches batch set
       input_tokens = batch.input_tokens + ${inputTokens}, output_tokens = batch.output_tokens + ${outputTokens},
       item_tokens = greatest(batch.item_tokens, ${inputTokens}::int + ${outputTokens}::int),
-      item_usd = greatest(batch.item_usd, ${tryUsd({ inputTokens, outputTokens })})
+      item_usd = greatest(batch.item_usd, ${usdOf(sql`${inputTokens}::int`, sql`${outputTokens}::int`)})
     from item where batch.id = item.batch_id`)
 }

@@ -32,6 +32,12 @@ export const listApprovals = (
     .orderBy(asc(approvals.createdAt), asc(approvals.id))
     .limit(filter.count)
 
+/** Undefined: there is none. */
+export async function readApproval(db: Db, id: string): Promise<Approval | undefined> {
+  const [found] = await db.select().from(approvals).where(eq(approvals.id, id))
+  return found
+}
+
 /**
  * Decides what is pending, and logs that.
  *

@@ -7,7 +7,12 @@ export const killed = (b: SQL): SQL =>
   sql`exists (select 1 from kill_switches k where k.workflow in ('all', ${b}.workflow))`
 
 /** Items that have started may do more: also those of a batch that only takes no new ones. */
-export const isOpen = (b: SQL): SQL => sql`(${b}.status in ('running', 'completed') and not ${killed(b)})`
+export const isOpen = (b: SQL): SQL => sql`(
+  ${b}.status in ('running', 'completed') and ${b}.paused_by is null and not ${killed(b)})`
+
+/** It takes no new items, but some of it last on. */
+export const lastsOn = (b: SQL): SQL => sql`(
+  ${b}.status = 'completed' and (${b}.waiting > 0 or ${outstandingOf(b)} > 0))`
 
 export const spentTokens = (b: SQL): SQL => sql`(${b}.input_tokens + ${b}.output_tokens)`
 

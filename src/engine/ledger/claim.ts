@@ -3,11 +3,10 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { batchStatuses, itemStatuses } from '../../db/schema.ts'
 import type { Json, Params, Workflow } from '../../workflows/contract.ts'
-import { killed, morePages, overBudget } from './bounds.ts'
+import { isOpen, killed, morePages, overBudget } from './bounds.ts'
 import { logBatchChange, rounds } from './changes.ts'
 import { recordedStep, recordedSteps, storedError, type Durable } from './item-steps/recorded.ts'
 import { unfinished } from './needs-work.ts'
-import { invokers } from './end-item.ts'
 import type { ItemState } from './item-state.ts'
 
 /** A result that a sample made of the same version of the item. */
@@ -53,7 +52,7 @@ const row = z.object({
   undoing: z.enum(['failed', 'cancelled']).nullable(),
   error: storedError.nullable(),
   steps: z.array(recordedStep),
-  invokers,
+  isInvoked: z.boolean(),
 })
 
 const batch = sql.raw('batch')
@@ -112,7 +111,7 @@ export async function claimItem(
       batch.status = 'running' and ${morePages(batch)} and not batch.awaiting_room as paginating,
       g.status as "itemStatus", g.version, g.attempt, extract(epoch from coalesce(g.step_lease, g.lease_until) - now()) as "leaseSeconds",
       g.prepared, g.handler, coalesce(g.undoing, case when batch.status = 'cancelled' then 'cancelled' end) as undoing,
-      g.error, g.invokers, case when g.handler is null then '[]' else ${recordedSteps(sql.raw('g'))} end as steps
+      g.error, g.invokers <> '[]' as "isInvoked", case when g.handler is null then '[]' else ${recordedSteps(sql.raw('g'))} end as steps
     from gate g join batch on true`
   const [found] = await queryRows(db, statement, row)
   return found === undefined ? { outcome: 'unknown' } : judge(found, lease.token)
@@ -133,7 +132,7 @@ const judgeClaim = (attempt: number) => sql`
           when ${undone} and live.step_lease is not null then 'busy'
           when item.handler is not null and item.status <> 'queued' then 'again'
           when ${undone} then 'claimed'
-          when batch.status = 'completed' and item.claims > 0 and not ${killed(batch)} then 'claimed'
+          when batch.status = 'completed' and item.claims > 0 and ${isOpen(batch)} then 'claimed'
           when batch.status <> 'running' or ${killed(batch)} then 'closed'
           when s.item_id is null and ${overBudget(batch, sql`1`)} then 'spent'
           when s.item_id is null and ${overBudget(batch, sql`(batch.running + (item.status = 'queued')::int)`)}
@@ -153,6 +152,10 @@ const judgeClaim = (attempt: number) => sql`
 const undone = sql`(
   item.undoing is not null or (batch.status = 'cancelled' and item.handler is not null and item.claims > 0))`
 
+/** Why a gate is closed: a batch that would go on has been stopped by something else than its status. */
+export const stoppedAs = (batchStatus: string): string =>
+  batchStatus === 'running' || batchStatus === 'completed' ? 'stopped' : batchStatus
+
 function judge(found: z.output<typeof row>, token: string): Claim {
   const { params, scope, version, prepared, attempt } = found
   switch (found.outcome) {
@@ -165,7 +168,7 @@ function judge(found: z.output<typeof row>, token: string): Claim {
     case 'finished': {
       const nextPage = found.paginating ? { page: found.pages + 1, attempt: found.batchAttempt } : null
       const { itemStatus: status, batchStatus } = found
-      return { outcome: 'finished', status, scope, batchStatus, nextPage, invokers: found.invokers }
+      return { outcome: 'finished', status, scope, batchStatus, nextPage, isInvoked: found.isInvoked }
     }
     case 'busy':
       return { outcome: 'busy', retryAfterSeconds: Math.max(1, Math.ceil(found.leaseSeconds ?? 0)) }
@@ -178,7 +181,7 @@ function judge(found: z.output<typeof row>, token: string): Claim {
     case 'closed':
       return {
         outcome: 'closed',
-        batchStatus: found.batchStatus === 'running' ? 'stopped' : found.batchStatus,
+        batchStatus: stoppedAs(found.batchStatus),
       }
   }
 }

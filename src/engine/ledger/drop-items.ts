@@ -1,8 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
-import type { Invoker } from '../../db/schema.ts'
 import type { DueItem } from './due-items.ts'
-import { invokers } from './end-item.ts'
 import { logHealedItems } from './log-heal.ts'
 import type { NextPage } from './settle.ts'
 
@@ -10,7 +8,7 @@ const row = z.object({
   untouched: z.array(z.object({ id: z.string(), attempt: z.int() })),
   page: z.int().nullable(),
   attempt: z.int(),
-  invokers,
+  isInvoked: z.boolean(),
 })
 
 /**
@@ -54,9 +52,8 @@ export const dropItems = (batchId: string, wanted: { which: SQL; heals: boolean 
   select coalesce((
       select jsonb_agg(jsonb_build_object('id', item_id, 'attempt', attempt)) from dropped where claims = 0), '[]')
       as untouched,
-    (select min(page) from dropped where begun) as page, b.attempt, coalesce((
-      select jsonb_agg(w.invoker) from dropped d, jsonb_array_elements(d.invokers) w(invoker) where not d.begun), '[]')
-      as invokers
+    (select min(page) from dropped where begun) as page, b.attempt,
+    exists (select 1 from dropped d where not d.begun and d.invokers <> '[]') as "isInvoked"
   from batches b where b.id = ${batchId}::uuid`
 
 export type Dropped = {
@@ -64,13 +61,13 @@ export type Dropped = {
   untouched: DueItem[]
   /** The page to trigger, so that items are undone; null: there is nothing to undo. */
   nextPage: NextPage | null
-  /** Items that wait for the end of one that has just been cancelled. */
-  invokers: Invoker[]
+  /** Somebody is to hear of the end of one of them. */
+  isInvoked: boolean
 }
 
 /** What `dropItems` did. */
 export function parseDropped(value: unknown): Dropped {
-  if (value === undefined) return { untouched: [], nextPage: null, invokers: [] }
+  if (value === undefined) return { untouched: [], nextPage: null, isInvoked: false }
   const { untouched, page, attempt, ...rest } = row.parse(value)
   return { ...rest, untouched, nextPage: page === null ? null : { page, attempt } }
 }

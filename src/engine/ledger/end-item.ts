@@ -1,11 +1,11 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
-import type { Invoker } from '../../db/schema.ts'
 import type { ItemError } from '../item-error.ts'
 import type { Json, Usage } from '../../workflows/contract.ts'
 import { actedSteps } from './item-steps/recorded.ts'
-import { settle, type NextPage } from './settle.ts'
+import { lockItem } from './lock-item.ts'
+import { movedColumns, settle, type NextPage } from './settle.ts'
 
 export type Outcome =
   | {
@@ -17,8 +17,8 @@ export type Outcome =
       prepared: boolean
     }
   | { status: 'skipped' | 'failed' | 'cancelled'; error: ItemError }
-  /** Given back: `again` to the next delivery of its run, or, when the model asked for less, to a new run. */
-  | { status: 'queued'; again: 'same_run' | 'new_run'; error: ItemError }
+  /** Given back: `again` to the next delivery of its run, or to a new run, when somebody asked to come later. */
+  | { status: 'queued'; again: 'same_run' | 'new_run'; slows: boolean; error: ItemError }
 
 export type Ended = {
   batchStatus: string
@@ -29,8 +29,8 @@ export type Ended = {
   nextPage: NextPage | null
   /** The item's attempt from now on. */
   attempt: number
-  /** Items that wait for the end of this one; none, while it has not ended. */
-  invokers: Invoker[]
+  /** It has ended, and somebody is to hear of that. */
+  isInvoked: boolean
   /** The pace at which the batch may go on has changed and must be told to QStash. */
   paceChanged: boolean
 }
@@ -39,8 +39,6 @@ const instant = z
   .string()
   .transform((text) => new Date(text).toISOString())
   .nullable()
-/** As they are stored with an item. */
-export const invokers = z.array(z.object({ workflow: z.string(), itemId: z.string(), event: z.string() }))
 
 const row = z.object({
   batchStatus: z.string(),
@@ -50,7 +48,7 @@ const row = z.object({
   batchAttempt: z.int(),
   attempt: z.int(),
   paceChanged: z.boolean(),
-  invokers,
+  isInvoked: z.boolean(),
 })
 
 type Item = { batchId: string; itemId: string; pageSize: number }
@@ -124,16 +122,12 @@ async function endItem(
     message: failed ? (error.message ?? null) : null,
     counts: !newRun && !prepared && (spent !== null || outcome.status === 'failed'),
     prepared,
-    throttled: newRun,
+    throttled: outcome.status === 'queued' && outcome.slows,
   }
   // Why it is undone stays.
   const isPutOff = sql`(${outcome.status === 'queued'}::boolean and i.undoing is not null)`
   const statement = sql`
-    with batch as (select * from batches where id = ${batchId}::uuid for no key update),
-    item as (
-      select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
-      where ${ours} for no key update of i
-    ),
+    with ${lockItem({ batchId, itemId }, ours)},
     moved as (
       update batch_items i set
         status = ${outcome.status}, error = case when ${isPutOff} then i.error else ${outcome.status === 'succeeded' ? null : JSON.stringify(error)}::jsonb end,
@@ -147,15 +141,14 @@ async function endItem(
         queued_at = case when ${outcome.status} = 'queued' then now() else i.queued_at end,
         ended_at = case when ${outcome.status} = 'queued' then null else now() end
       from item where i.batch_id = item.batch_id and i.item_id = item.item_id
-      returning i.batch_id, i.workflow, i.scope, i.item_id, i.version, i.status, i.attempt, i.invokers, item.status as was,
-        item.fingerprint as failed_before
+      returning i.batch_id, i.workflow, i.scope, i.item_id, i.version, i.invokers, ${movedColumns}
     ),
     ${outcome.status === 'succeeded' ? storeResult(outcome, { inputTokens, outputTokens }) : noResult},
     ${settle(pageSize, tried)}
     select
       s.status as "batchStatus", stored.generated_at::text as "generatedAt", stored.expires_at::text as "expiresAt",
       (select number from next_page) as "nextPage", batch.attempt as "batchAttempt", moved.attempt,
-      case when moved.status = 'queued' then '[]' else moved.invokers end as invokers,
+      moved.status <> 'queued' and moved.invokers <> '[]' as "isInvoked",
       s.throttled_rate is distinct from batch.throttled_rate as "paceChanged"
     from moved join batch on true join settled s on true left join stored on true`
   const [ended] = await queryRows(db, statement, row)

@@ -55,7 +55,7 @@ export async function healBatch(
   const seen = sql`attempt = ${attempt} and (pages = ${pages} or not ${lost.page}::boolean)`
   const begin = sql`
     with was as (
-      select * from batches where id = ${id}::uuid and status in ('running', 'completed') and ${seen} for no key update
+      select * from batches where id = ${id}::uuid and status in ('running', 'completed') and paused_by is null and ${seen} for no key update
     ),
     healed as (
       update batches b set attempt = b.attempt + 1,

@@ -3,8 +3,6 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { itemStatuses } from '../../db/schema.ts'
 import { morePages } from './bounds.ts'
-import { invokers } from './end-item.ts'
-import type { Invoker } from '../../db/schema.ts'
 import type { NextPage } from './settle.ts'
 
 const row = z.object({
@@ -14,7 +12,7 @@ const row = z.object({
   page: z.int(),
   attempt: z.int(),
   paginating: z.boolean(),
-  invokers,
+  isInvoked: z.boolean(),
 })
 
 /** How an item stands, and the page that its batch has not read yet and nobody waits for; null: there is none. */
@@ -23,7 +21,8 @@ export type ItemState = {
   scope: string
   batchStatus: string
   nextPage: NextPage | null
-  invokers: Invoker[]
+  /** It has ended, and somebody is to hear of that. */
+  isInvoked: boolean
 }
 
 /** Undefined: there is no such item, or it is at another attempt. */
@@ -32,7 +31,7 @@ export async function itemState(
   item: { batchId: string; itemId: string; attempt: number },
 ): Promise<ItemState | undefined> {
   const statement = sql`
-    select i.status, i.scope, case when i.ended_at is null then '[]' else i.invokers end as invokers, b.status as "batchStatus", b.pages + 1 as page, b.attempt,
+    select i.status, i.scope, i.ended_at is not null and i.invokers <> '[]' as "isInvoked", b.status as "batchStatus", b.pages + 1 as page, b.attempt,
       b.status = 'running' and ${morePages(sql.raw('b'))} and not b.awaiting_room as paginating
     from batch_items i join batches b on b.id = i.batch_id
     where i.batch_id = ${item.batchId}::uuid and i.item_id = ${item.itemId} and i.attempt = ${item.attempt}`
@@ -43,7 +42,7 @@ export async function itemState(
     status,
     scope,
     batchStatus,
-    invokers: found.invokers,
+    isInvoked: found.isInvoked,
     nextPage: paginating ? { page, attempt } : null,
   }
 }

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { transact, type Db } from '../../db/client.ts'
-import { morePages } from './bounds.ts'
+import { lastsOn, morePages } from './bounds.ts'
 import { logBatchChange, rounds, type By } from './changes.ts'
 import { inChunk, type Chunk } from './due-items.ts'
 
@@ -9,8 +9,8 @@ const was = sql.raw('was')
 
 /**
  * Closes the gate: what has started finishes, nothing else starts. An operator's pause also takes the place of another,
- * so that a larger budget does not open the gate again. A batch in `starting` is paused when it begins. False: there was
- * nothing to pause.
+ * so that a larger budget does not open the gate again. A batch in `starting` is paused when it begins; one that is
+ * complete stays so, and what lasts on of it is held. False: there was nothing to pause.
  */
 export async function pauseBatch(
   db: Db,
@@ -23,12 +23,12 @@ export async function pauseBatch(
   const pause = sql`
     with was as (
       select * from batches where id = ${batchId}::uuid and (status = 'running' or (
-        ${pausedBy} = 'operator' and status in ('starting', 'paused')
+        ${pausedBy} = 'operator' and (status in ('starting', 'paused') or ${lastsOn(sql.raw('batches'))})
         and paused_by is distinct from 'operator'))
     ),
     paused as (
       update batches b set
-        status = case when was.status = 'starting' then was.status else 'paused' end,
+        status = case when was.status in ('starting', 'completed') then was.status else 'paused' end,
         paused_by = ${pausedBy}, reason = ${by.reason}
       from was where b.id = was.id returning b.*
     )

@@ -1,7 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Db } from '../../db/client.ts'
-import { killed, morePages, outstandingOf, overBudget } from './bounds.ts'
+import { killed, lastsOn, morePages, outstandingOf, overBudget } from './bounds.ts'
 import { logBatchChange, type By } from './changes.ts'
 import type { DueItem } from './due-items.ts'
 import { parseRequeued, requeue } from './requeue.ts'
@@ -14,7 +14,7 @@ export type Resumed =
   | { outcome: 'resumed'; nextPage: NextPage | null; superseded: DueItem[] }
   /** It was resumed with this key before; whoever did may have died before it could trigger the page. */
   | { outcome: 'repeated'; nextPage: NextPage | null }
-  /** The kill switch is on, the budget has no room for an item, or the batch is neither paused nor running. */
+  /** The kill switch is on, the budget has no room for an item, or there is nothing left to do. */
   | { outcome: 'killed' | 'over_budget' | 'inactive' }
 
 /** The page to trigger so that everything that is due gets a run; null: there is none. */
@@ -35,10 +35,10 @@ const pausesLater = (batch: SQL) => sql`(${batch}.status = 'starting' and ${batc
 export type ResumeOptions = { onlyPausedBy?: 'budget' }
 
 /**
- * Opens the gate, also of a batch that is running but whose runs may be lost; one in `starting` that was to be paused will
- * not be. Every item that is queued, or whose
- * worker is dead, gets a new attempt: whatever run it had will find itself superseded. The page is the first with such
- * items, else the next one to read.
+ * Opens the gate, also of a batch that is running but whose runs may be lost, or of one that is complete but for what lasts
+ * on; one in `starting` that was to be paused will not be. Every item that is queued, or whose worker is dead, gets a new
+ * attempt: whatever run it had will find itself superseded. The page is the first with such items, else the next one to
+ * read.
  *
  * The breaker begins anew; a canary that failed is overruled, or judged again when items of it are tried again.
  */
@@ -55,17 +55,18 @@ export async function resumeBatch(
     judged as (
       select was.id, case
           when exists (select 1 from changes where key = ${by.key ?? null}::text) then 'repeated'
-          when was.status not in ('paused', 'running') and not ${pausesLater(sql.raw('was'))} then 'inactive'
+          when was.status not in ('paused', 'running') and not ${pausesLater(sql.raw('was'))} and not ${lastsOn(sql.raw('was'))}
+            then 'inactive'
           when was.paused_by is distinct from coalesce(${onlyPausedBy ?? null}::text, was.paused_by) then 'inactive'
           when ${killed(sql.raw('was'))} then 'killed'
-          when ${overBudget(sql.raw('was'), sql`1`)} then 'over_budget'
+          when was.status <> 'completed' and ${overBudget(sql.raw('was'), sql`1`)} then 'over_budget'
           else 'resumed'
         end as outcome
       from was
     ),
     opened as (
       update batches b set
-        status = case when b.status = 'starting' then b.status else 'running' end,
+        status = case when b.status in ('starting', 'completed') then b.status else 'running' end,
         attempt = b.attempt + (b.status <> 'starting')::int, reason = null, paused_by = null, awaiting_room = false,
         recent = '{}', throttled_at = case when b.throttled_rate is null then b.throttled_at else now() end,
         canary_verdict = case
@@ -77,7 +78,7 @@ export async function resumeBatch(
     logged as (
       ${logBatchChange(by, sql`'batch.resume'`, sql.raw('was'), b, sql`opened b join was on true`)}
     )
-    select outcome, attempt, case when was.status = 'running' then ${firstDuePage(sql.raw('was'))} end as page
+    select outcome, attempt, case when was.status in ('running', 'completed') then ${firstDuePage(sql.raw('was'))} end as page
     from judged join was on true`
   const everything = requeue(batchId, { which: sql`true`, nextPage: true, heals: false })
   const [, { rows: opened }, { rows: next }] = await db.batch([

@@ -59,7 +59,7 @@ export async function retryFailed(
     reopened as (
       update batches b set
         retrying = b.retrying + c.retried, attempt = b.attempt + 1, ended_at = null,
-        status = case when b.status = 'completed' then 'running' else b.status end,
+        status = case when b.status <> 'completed' then b.status when b.paused_by is null then 'running' else 'paused' end,
         recent = case when b.status = 'completed' then '{}' else b.recent end,
         throttled_at = case when b.throttled_rate is null then b.throttled_at else now() end
       from counts c where b.id = ${batchId}::uuid and c.retried > 0

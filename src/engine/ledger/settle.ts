@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Usage } from '../../workflows/contract.ts'
-import { isComplete, morePages, outstandingOf, roomFor } from './bounds.ts'
+import { isComplete, isOpen, morePages, outstandingOf, roomFor } from './bounds.ts'
 import { logBatchChange, rounds } from './changes.ts'
 
 /** A page to trigger, with the batch's attempt. */
@@ -17,9 +17,14 @@ export type Try = {
   counts: boolean
   /** A sample's result saved the work. */
   prepared: boolean
-  /** The model asked for less. */
+  /** Somebody asked for less. */
   throttled: boolean
 }
+
+/** Columns that `moved` returns of `batch_items i`, which was `item`. */
+export const movedColumns = sql.raw(
+  `i.status, i.attempt, i.handler, i.input_tokens, i.output_tokens, item.status as was, item.fingerprint as failed_before`,
+)
 
 /** Nothing was tried: the item only moves. */
 export const untried: Try = {
@@ -39,8 +44,8 @@ const batch = sql.raw('batch')
 const calm = { fall: 5, rise: 30 }
 
 /**
- * CTEs that follow `batch`, the locked batch row, and `moved(status, was, failed_before)`, the item of it that has just
- * left `was`, with the fingerprint of its last error: `after` moves the counters, `judged` lets canary and breaker judge
+ * CTEs that follow `batch`, the locked batch row, and `moved`, the item of it that has just left `was`, with the
+ * fingerprint of its last error: `after` moves the counters, `judged` lets canary and breaker judge
  * them, `settled` writes that, closes the batch with its last item and says which page this made room for.
  *
  * Values are joined and not sub-selected, because a row that changed while this statement waited is evaluated again,
@@ -56,9 +61,15 @@ const room = (pageSize: number) => sql`(
   from (select c.outstanding, c.max_outstanding, c.verdict as canary_verdict, c.retrying, c.recorded, c.prepared,
     c.canary_items) r)`
 
-/** Dollars of a try. */
-export const tryUsd = ({ inputTokens, outputTokens }: Usage) => sql`(
-  ${inputTokens}::int * batch.input_usd_per_million + ${outputTokens}::int * batch.output_usd_per_million) / 1000000`
+/** Dollars of so many tokens. */
+export const usdOf = (inputTokens: SQL, outputTokens: SQL) => sql`(
+  ${inputTokens} * batch.input_usd_per_million + ${outputTokens} * batch.output_usd_per_million) / 1000000`
+
+/** What a try used; of a durable item, whose tries are many and small, what all of them did. */
+const itemUsage = ({ inputTokens, outputTokens }: Usage) => ({
+  input: sql`(case when m.handler is null then ${inputTokens}::int else m.input_tokens end)`,
+  output: sql`(case when m.handler is null then ${outputTokens}::int else m.output_tokens end)`,
+})
 
 /** The window of the breaker, moved on by this try, unless it says again what the item's last one said. */
 function recentTries({ counts, fingerprint }: Try): SQL {
@@ -115,13 +126,17 @@ function throttledRate({ throttled, fingerprint, counts }: Try): SQL {
 }
 
 const changed = sql`(
-  s.status <> batch.status or s.throttled_rate is distinct from batch.throttled_rate
+  s.status <> batch.status or (s.paused_by is distinct from batch.paused_by and s.paused_by is not null)
+  or s.throttled_rate is distinct from batch.throttled_rate
   or s.canary_verdict is distinct from batch.canary_verdict)`
 const changeAction = sql`case
-  when s.status <> batch.status then case s.status when 'completed' then 'batch.complete' else 'batch.pause' end
+  when s.status <> batch.status and s.status = 'completed' then 'batch.complete'
+  when s.paused_by is distinct from batch.paused_by and s.paused_by is not null then 'batch.pause'
   when s.canary_verdict is distinct from batch.canary_verdict then 'batch.canary' else 'batch.throttle' end`
 
-const moveCounters = (tried: Try) => sql`
+function moveCounters(tried: Try): SQL {
+  const { input, output } = itemUsage(tried)
+  return sql`
   after as (
     select batch.id, batch.workflow, batch.exhausted, batch.retrying, batch.recorded, batch.max_outstanding,
       batch.canary_items, batch.canary_verdict,
@@ -137,11 +152,12 @@ const moveCounters = (tried: Try) => sql`
       batch.input_tokens + ${tried.inputTokens}::bigint as input_tokens,
       batch.output_tokens + ${tried.outputTokens}::bigint as output_tokens,
       batch.work_ms + ${tried.workMs}::bigint as work_ms,
-      greatest(batch.item_tokens, ${tried.inputTokens}::int + ${tried.outputTokens}::int) as item_tokens,
-      greatest(batch.item_usd, ${tryUsd(tried)}) as item_usd,
+      greatest(batch.item_tokens, ${input} + ${output}) as item_tokens,
+      greatest(batch.item_usd, ${usdOf(input, output)}) as item_usd,
       ${recentTries(tried)} as recent, ${throttledRate(tried)} as throttled_rate
     from batch join moved m on true
   )`
+}
 
 const judge = (tried: Try) => sql`
   judged as (
@@ -149,7 +165,8 @@ const judge = (tried: Try) => sql`
       case when not (${canaryDone}) then a.canary_verdict when ${canaryGood} then 'passed' else 'failed' end as verdict,
       a.exhausted and a.retrying = 0 and ${isComplete(sql.raw('a'), sql`a.outstanding`)}
         and batch.status in ('running', 'paused') as done,
-      batch.status = 'running' and ${starved(tried)} as starved, batch.status = 'running' and ${tripped} as tripped,
+      batch.status = 'running' and ${starved(tried)} as starved, ${isOpen(batch)} and ${tripped} as tripped,
+      batch.status = 'completed' and a.outstanding = 0 and a.waiting = 0 as over,
       cardinality(array_remove(a.recent, '')) as failures,
       (select mode() within group (order by f) from unnest(a.recent) f where f <> '') as fingerprint
     from after a join batch on true
@@ -160,7 +177,7 @@ const judge = (tried: Try) => sql`
         when j.done then null
         when batch.status in ('running', 'paused') and j.verdict = 'failed' and batch.canary_verdict = 'pending'
           then 'canary'
-        when j.tripped or j.starved then 'breaker'
+        when j.over then null when j.tripped or j.starved then 'breaker'
       end as pauser
     from judged j join batch on true
   )`
@@ -174,9 +191,9 @@ const write = (pageSize: number, tried: Try) => sql`
       throttled_rate = c.throttled_rate,
       throttled_at = case when c.throttled_rate is distinct from b.throttled_rate then now() else b.throttled_at end,
       canary_verdict = c.verdict,
-      status = case when c.done then 'completed' when c.pauser is not null then 'paused' else b.status end,
-      paused_by = case when c.done then null else coalesce(c.pauser, b.paused_by) end,
-      reason = case when c.done then null when c.pauser = 'canary' then ${canaryReason}
+      status = case when c.done or b.status = 'completed' then 'completed' when c.pauser is not null then 'paused' else b.status end,
+      paused_by = case when c.done or c.over then null else coalesce(c.pauser, b.paused_by) end,
+      reason = case when c.done or c.over then null when c.pauser = 'canary' then ${canaryReason}
         when c.pauser = 'breaker' then ${breakerReason(tried)} else b.reason end,
       ended_at = case when c.done then now() else b.ended_at end,
       awaiting_room = b.awaiting_room and not (

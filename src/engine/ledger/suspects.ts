@@ -56,7 +56,8 @@ export async function findSuspects(db: Db, workflow: string, graceSeconds: numbe
           order by i.queued_at, i.item_id limit ${mostItems}) i), '[]') as items
     from batches b
     where b.workflow = ${workflow} and (
-      b.status in ('starting', 'running') or (b.status in ('completed', 'cancelled') and b.id in (${left})))
+      b.status in ('starting', 'running') or (b.status = 'cancelled' or (b.status = 'completed' and b.paused_by is null))
+      and b.id in (${left}))
     order by b.id`
   return await queryRows(db, statement, row)
 }

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { approvalStatuses } from '../../db/schema.ts'
-import { decide, listApprovals, type Approval } from '../../engine/ledger/approvals.ts'
+import { decide, listApprovals, readApproval, type Approval } from '../../engine/ledger/approvals.ts'
 import { giveEventTo } from '../../engine/durable/events.ts'
 import { conflict, notFound } from '../../errors.ts'
 import {
@@ -13,6 +13,7 @@ import {
   page,
   problems,
   problemsOfChange,
+  problemsOfOne,
   reason,
   security,
 } from './api.ts'
@@ -65,6 +66,17 @@ const list = createRoute({
   responses: { 200: json(listOf(approvalSchema), 'The approvals'), ...problems },
 })
 
+const get = createRoute({
+  method: 'get',
+  path: '/approvals/{id}',
+  operationId: 'getApproval',
+  summary: 'One approval',
+  tags: ['approvals'],
+  security,
+  request: { params: z.object({ id: z.string().min(1).max(200) }) },
+  responses: { 200: json(approvalSchema, 'The approval'), ...problemsOfOne },
+})
+
 const decideRoute = createRoute({
   method: 'post',
   path: '/approvals/{id}',
@@ -90,6 +102,12 @@ export const approvalRoutes = () =>
         page(rows, limit, resource, ({ id }) => id),
         200,
       )
+    })
+    .openapi(get, async (c) => {
+      const { id } = c.req.valid('param')
+      const approval = await readApproval(c.var.services.db, id)
+      if (approval === undefined) throw notFound(`approval ${id}`)
+      return c.json(resource(approval), 200)
     })
     .openapi(decideRoute, async (c) => {
       const { services, actor } = c.var

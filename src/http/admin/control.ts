@@ -139,7 +139,9 @@ async function after(
   target: BatchWithPlan['status'] | null,
 ): Promise<BatchWithPlan> {
   const now = (await findBatch(db, before.id)) ?? before
-  if (!done && now.status !== target) {
+  // What is complete is paused without a change of its status.
+  const isSo = now.status === target || (target === 'paused' && now.pausedBy !== null)
+  if (!done && !isSo) {
     throw conflict(`a batch that is ${now.status} does not allow it`, { status: now.status })
   }
   return now

@@ -51,8 +51,14 @@ const revoke = (db: Db, key: string) =>
     .set({ revokedAt: new Date() })
     .where(and(eq(grants.id, key), isNull(grants.revokedAt)))
 
-const setStatus = (db: Db, id: string, status: 'requested' | 'active' | 'failed') =>
-  db.update(upgrades).set({ status }).where(eq(upgrades.id, id))
+type Status = (typeof upgrades.$inferSelect)['status']
+
+/** Whoever asked may have asked for something else meanwhile. */
+const setStatus = (db: Db, id: string, from: Status[], status: Status) =>
+  db
+    .update(upgrades)
+    .set({ status })
+    .where(and(eq(upgrades.id, id), inArray(upgrades.status, from)))
 
 /** Charges for a plan and hands out what comes with it: all of it, or nothing. */
 export default defineWorkflow({
@@ -77,11 +83,9 @@ export default defineWorkflow({
   run: {
     1: async ({ id }, { step, parallel, compensate }) => {
       // Undone last: whoever asked may ask again, with another card.
-      compensate(
-        'accept',
-        async ({ db, because }) =>
-          void (await setStatus(db, id, because === 'failed' ? 'failed' : 'requested')),
-      )
+      compensate('accept', async ({ db, because }) => {
+        if (because === 'failed') await setStatus(db, id, ['requested'], 'failed')
+      })
       const request = await step('accept', ({ db }) => requestOf(db, id))
       if (request === null) return skip('it was fulfilled or withdrawn by now')
       const { userId, plan, amount, currency, customer, paymentMethod, email } = request
@@ -108,8 +112,8 @@ export default defineWorkflow({
         if (!outcome.ok) throw new PermanentError(outcome.error.message)
       }
 
-      compensate('close', async ({ db }) => void (await setStatus(db, id, 'requested')))
-      await step('close', async ({ db }) => void (await setStatus(db, id, 'active')))
+      compensate('close', async ({ db }) => void (await setStatus(db, id, ['active'], 'requested')))
+      await step('close', async ({ db }) => void (await setStatus(db, id, ['requested', 'failed'], 'active')))
       const text = `Your plan is ${plan} now, with ${quota} requests a day and ${credits} credits.`
       await step('notify', ({ mail }) => mail.send({ to: email, subject: 'Your new plan', text }))
       return { paymentId, quota, credits }

@@ -1,51 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import { reconcile } from '../../../src/engine/reconcile.ts'
-import { isItem, qstash, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
-import { insertUsers } from '../../support/population.ts'
-import { resetEverything, rounds } from '../../support/rounds.ts'
-import { done, sleeper } from './sleeper.ts'
+import { resetEverything } from '../../support/rounds.ts'
+import { asleep, done, week } from './sleeper.ts'
 
 beforeEach(resetEverything)
-
-const week = 7 * 24 * 3600 * 1000
-
-async function asleep(users: number, options: Parameters<typeof sleeper>[0] = {}) {
-  const { workflow, acts } = sleeper(options)
-  const app = rounds([workflow])
-  await insertUsers(app.services.db, users)
-  const { id } = await app.start('toy')
-  const runs = new Set<string>()
-  const fate = (delivery: PendingDelivery): Fate => {
-    if (isItem(delivery)) runs.add(delivery.headers['upstash-workflow-runid'] ?? '')
-    return 'normal'
-  }
-  await app.deliver({ fate, longestSkipMs: 900_000 })
-  return {
-    ...app,
-    /** Loses the runs of all items. */
-    lose: () => Promise.all([...runs].map((runId) => qstash('/local/drop', { runId }))),
-    id,
-    acts,
-    workflow,
-    now: () => app.batch(id),
-    act: (action: string, body?: unknown) => app.call('POST', `/api/admin/batches/${id}/${action}`, body),
-    items: async (status = 'waiting') =>
-      z
-        .object({
-          data: z.array(
-            z.object({
-              id: z.string(),
-              waitingFor: z.string().nullable(),
-              waitingUntil: z.string().nullable(),
-            }),
-          ),
-        })
-        .parse((await app.call('GET', `/api/admin/batches/${id}/items?status=${status}`)).body).data,
-    afterAWeek: () => qstash('/local/clock/advance', { ms: week }),
-  }
-}
 
 describe('an item that waits', () => {
   test('is shown with what for and until when, and does not count as outstanding', async () => {
@@ -132,27 +91,5 @@ describe('an item that waits', () => {
     await app.deliver()
     expect(await app.now()).toMatchObject({ status: 'completed', counts: { succeeded: 2 } })
     expect(app.acts).toHaveLength(4)
-  })
-})
-
-describe('a batch that completes when its items have started', () => {
-  test('lets the next one come, which leaves alone what still waits', async () => {
-    const app = await asleep(2, { completion: 'started' })
-    expect(await app.now()).toMatchObject({ status: 'completed', counts: { waiting: 2 } })
-    const open = await app.call('GET', `/api/admin/batches/${app.id}/proof`)
-    expect(open.body).toMatchObject({ balanced: false, open: 2, mismatches: [] })
-    await app.services.db.execute(sql`delete from users`)
-    await insertUsers(app.services.db, 3)
-    const next = await app.start('toy')
-    await app.deliver({ longestSkipMs: 900_000 })
-    expect(await app.batch(next.id)).toMatchObject({
-      status: 'completed',
-      counts: { recorded: 1, waiting: 1 },
-    })
-    await app.deliver()
-    expect(await app.now()).toMatchObject({ counts: { succeeded: 2, waiting: 0 } })
-    expect(await app.batch(next.id)).toMatchObject({ counts: { succeeded: 1, waiting: 0 } })
-    const proof = await app.call('GET', `/api/admin/batches/${app.id}/proof`)
-    expect(proof.body).toMatchObject({ balanced: true, open: 0, mismatches: [] })
   })
 })

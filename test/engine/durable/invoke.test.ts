@@ -2,6 +2,8 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { sql } from 'drizzle-orm'
 import { users } from '../../../src/db/schema.ts'
+import { cancelBatch } from '../../../src/engine/ledger/cancel-batch.ts'
+import { reconcile } from '../../../src/engine/reconcile.ts'
 import { PermanentError } from '../../../src/errors.ts'
 import {
   defineWorkflow,
@@ -25,6 +27,8 @@ const emptyPopulation: Workflow['population'] = ({ db }) =>
     .from(users)
     .where(sql`false`)
 const lateSecond = (delivery: PendingDelivery): Fate => (isItemOf(userId(2))(delivery) ? 'lost' : 'normal')
+
+const loseToy = ({ url }: PendingDelivery): Fate => (url.endsWith('/toy/execute-user') ? 'lost' : 'normal')
 
 /** A workflow that invokes `toy` for its item and waits for it. */
 const caller = (timeout: Parameters<ItemTools['invoke']>[1]['timeout'] = '1 day') =>
@@ -121,6 +125,22 @@ describe('an item that invokes another one', () => {
     const { body } = await app.call('GET', '/api/admin/batches?workflow=toy')
     const [{ id }] = z.object({ data: z.tuple([z.object({ id: z.string() })]) }).parse(body).data
     await app.call('POST', `/api/admin/batches/${id}/cancel`)
+    await app.deliver({ longestSkipMs: 900_000 })
+    expect(await app.heard()).toEqual({ status: 'cancelled', data: null })
+  })
+
+  test.each([
+    ['whose Worker died before it could tell', (toy: Workflow) => [toy]],
+    ['whose workflow is not deployed any more', () => []],
+  ])('hears from the tick of a cancelled one %s', async (_, deployed) => {
+    const toy = toyWorkflow(() => Promise.resolve({ text: 'never' }))
+    const app = await call(toy)
+    await app.deliver({ fate: loseToy, longestSkipMs: 2000 })
+    const { rows } = await app.services.db.execute(sql`select id from batches where workflow = 'toy'`)
+    const { id } = z.object({ id: z.string() }).parse(rows[0])
+    const by = { actor: 'test', reason: null }
+    expect(await cancelBatch(app.services.db, id, by)).toMatchObject({ isInvoked: true })
+    await reconcile(app.services, deployed(toy))
     await app.deliver({ longestSkipMs: 900_000 })
     expect(await app.heard()).toEqual({ status: 'cancelled', data: null })
   })

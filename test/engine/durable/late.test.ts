@@ -1,14 +1,13 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { reconcile } from '../../../src/engine/reconcile.ts'
 import { PermanentError } from '../../../src/errors.ts'
 import type { Handler } from '../../../src/workflows/contract.ts'
 import { isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
 import { startOne } from '../../support/durable.ts'
 import { insertUsers, userId } from '../../support/population.ts'
-import { local, resetEverything, rounds } from '../../support/rounds.ts'
-import { durableToy, toyWorkflow } from '../../support/toy.ts'
+import { resetEverything, rounds } from '../../support/rounds.ts'
+import { durableToy } from '../../support/toy.ts'
 
 type Toy = Handler<{ tag: string }, { text: string }>
 
@@ -133,136 +132,4 @@ describe('a step', () => {
     expect(await one.run()).toMatchObject({ status: 'succeeded' })
     expect((await one.history()).map(({ result }) => result)).toEqual(['try 2'])
   })
-
-  test('is noted though the database fails for a moment', async () => {
-    let tries = 0
-    const one = await start(async (_, { step }) => ({
-      text: await step('paid', async () => {
-        tries += 1
-        await local('neon', 'faults', { failNext: 1 })
-        return 'done'
-      }),
-    }))
-    expect(await one.run()).toMatchObject({ status: 'succeeded' })
-    expect(tries).toBe(1)
-  })
-
-  test('waits as long as it says before it is tried again', async () => {
-    let tries = 0
-    const one = await start(async (_, { step }) => ({
-      text: await step(
-        'flaky',
-        async () => {
-          tries += 1
-          if (tries < 3) throw new Error('not yet')
-          return 'done'
-        },
-        { retries: 2, backoff: '2 hours', timeout: '5 seconds' },
-      ),
-    }))
-    expect(await one.runUntilWaiting()).toMatchObject({ status: 'running' })
-    expect(tries).toBe(1)
-    expect(await one.run()).toMatchObject({ status: 'succeeded' })
-    expect(tries).toBe(3)
-  })
-
-  test('does not begin while the kill switch is on', async () => {
-    const acts: string[] = []
-    const one = await start(
-      async (_, { step }) => {
-        await step('a', async () => void acts.push('a'))
-        await step('b', async () => void acts.push('b'))
-        return { text: 'done' }
-      },
-      { completion: 'started' },
-    )
-    await one.deliver({ until: () => acts.length === 1, concurrency: 1 })
-    await one.services.db.execute(sql`insert into kill_switches (workflow, actor) values ('toy', 'test')`)
-    expect(await one.run()).toMatchObject({ status: 'queued' })
-    expect(acts).toEqual(['a'])
-  })
-})
-
-describe('a call', () => {
-  test('whose model asks for patience to the last is made again by a later run', async () => {
-    await local('model', 'faults', { rules: [{ status: 429, retryAfterSeconds: 1, times: 5 }] })
-    const schema = z.object({ text: z.string() })
-    const one = await start((_, { call }) =>
-      call('ask', ({ ai }) => ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' }), {
-        retries: 3,
-        backoff: '1 second',
-      }),
-    )
-    const item = await one.run()
-    expect(item.status).toBe('succeeded')
-    expect(item.attempt).toBeGreaterThan(1)
-  })
-
-  test.each([
-    ['is answered', [], 'cancelled'],
-    ['fails', [{ status: 400 }], 'cancelled'],
-  ])('that %s after its batch was cancelled ends with it', async (_, rules, status) => {
-    await local('model', 'faults', { rules })
-    const schema = z.object({ text: z.string() })
-    const one = await start((__, { call }) =>
-      call('ask', ({ ai }) => ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' })),
-    )
-    let asked = 0
-    const calls = (delivery: PendingDelivery): Fate => {
-      asked += Number(!delivery.url.startsWith('https://rounds.test'))
-      return 'normal'
-    }
-    await one.deliver({ fate: calls, until: () => asked === 1, concurrency: 1 })
-    await one.services.db.execute(sql`update batches set status = 'cancelled', ended_at = now()`)
-    expect(await one.run()).toMatchObject({ status })
-  })
-})
-
-const sleeper: Toy = async (_, { sleep }) => {
-  await sleep('week', '7 days')
-  return { text: 'done' }
-}
-
-describe('an item', () => {
-  test('in a batch that was cancelled after its claim does not begin to wait', async () => {
-    const one = await start(async (_, { sleep }) => {
-      await sleep('week', '7 days')
-      return { text: 'never' }
-    })
-    await one.deliver({ until: () => false, fate: () => 'normal', longestSkipMs: 0, concurrency: 1 })
-    await one.act('cancel')
-    expect(await one.run()).toMatchObject({ status: 'cancelled' })
-  })
-
-  test('whose handler is gone fails and says so', async () => {
-    const one = await start(sleeper)
-    await one.runUntilWaiting()
-    await rounds([durableToy({ 2: sleeper })]).deliver()
-    const item = await one.item()
-    expect(item.status).toBe('failed')
-    expect(item.error?.message).toContain('has no handler of version 1')
-  })
-
-  test('whose result does not fit fails and says so', async () => {
-    const one = await start(async () => ({ text: 'x' }), { data: z.object({ text: z.string().min(5) }) })
-    const item = await one.run()
-    expect(item.status).toBe('failed')
-    expect(item.error?.message).toContain('the result does not fit')
-  })
-})
-
-test('an item that was recorded before its workflow was durable fails', async () => {
-  const before = rounds([toyWorkflow((_, id) => Promise.resolve({ text: id }))])
-  const { id } = await before.start('toy')
-  await before.deliver({
-    until: () => false,
-    fate: (d) => (isItem(d) ? 'lost' : 'normal'),
-    longestSkipMs: 2000,
-  })
-  const workflow = durableToy(async () => ({ text: 'x' }))
-  const after = rounds([workflow])
-  await after.deliver()
-  await after.services.db.execute(sql`update batch_items set lease_until = now() - interval '1 second'`)
-  await reconcile(after.services, [workflow], { graceSeconds: 0 })
-  expect(await after.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 1 } })
 })

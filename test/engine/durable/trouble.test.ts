@@ -110,60 +110,6 @@ describe('what has answered', () => {
   })
 })
 
-describe('an author who errs is told at once', () => {
-  test.each<[string, Toy, string]>([
-    [
-      'a name that is there twice',
-      async (_, { step }) => ({ text: `${await step('a', async () => 1)}${await step('a', async () => 1)}` }),
-      'the step a is there twice',
-    ],
-    [
-      'a step inside a step',
-      async (_, { step }) => ({ text: await step('outer', () => step('inner', async () => 'x')) }),
-      'the step inner is inside the step outer',
-    ],
-    [
-      'an undo of no step',
-      async (_, { compensate }) => {
-        compensate('typo', async () => undefined)
-        return { text: '' }
-      },
-      'compensate names typo, which is no step',
-    ],
-    [
-      'more retries than there are',
-      async (_, { step }) => ({ text: await step('a', async () => 'x', { retries: 10 }) }),
-      'more retries than the 3 of layers.execute',
-    ],
-    [
-      'a time that is none',
-      async (_, { sleepUntil }) => {
-        await sleepUntil('then', 'soon')
-        return { text: '' }
-      },
-      '"soon" is no time',
-    ],
-    [
-      'a name that is none',
-      async (_, { step }) => ({ text: await step('a:b', async () => 'x') }),
-      'is no name for a step',
-    ],
-  ])('of %s', async (_, handler, message) => {
-    const one = await start(handler)
-    const item = await one.run()
-    expect(item.status).toBe('failed')
-    expect(item.error?.message).toContain(message)
-  })
-
-  test('of a handler that throws, by the name and message of what it threw', async () => {
-    const one = await start(() => Promise.reject(new RangeError('an early boom')))
-    expect(await one.run()).toMatchObject({
-      status: 'failed',
-      error: { name: 'RangeError', message: 'an early boom' },
-    })
-  })
-})
-
 test('the breaker counts items that end in a bug of the handler', async () => {
   const app = rounds([
     durableToy(() => Promise.reject(new Error('a bug')), {
@@ -177,28 +123,6 @@ test('the breaker counts items that end in a bug of the handler', async () => {
   const { id } = await app.start('toy')
   await app.deliver()
   expect(await app.batch(id)).toMatchObject({ status: 'paused', pausedBy: 'breaker' })
-})
-
-test('an event has no say in a sleep or a step of the same name', async () => {
-  const acts: string[] = []
-  const one = await start(async (_, { step, sleep }) => {
-    await sleep('pause', '1 day')
-    await sleep('grace', '30 days')
-    return {
-      text: await step('charge', async () => {
-        acts.push('charge')
-        return 'ok'
-      }),
-    }
-  })
-  await one.runUntilWaiting()
-  await one.give('grace', 'a spoof')
-  await one.give('charge', 'a spoof')
-  await one.later('1 day')
-  expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'grace' })
-  expect(acts).toEqual([])
-  expect(await one.run()).toMatchObject({ status: 'succeeded' })
-  expect(acts).toEqual(['charge'])
 })
 
 test('an item whose handler was changed in place goes on from what is done', async () => {
@@ -234,17 +158,6 @@ test('waits and steps that are begun together come one after the other', async (
   expect(acts).toEqual([])
   expect(await one.run()).toMatchObject({ status: 'succeeded' })
   expect(acts).toEqual(['a'])
-})
-
-test('an event that does not fit fails the item, and says so', async () => {
-  const one = await start(async (_, { waitForEvent }) => {
-    const many = await waitForEvent('many', { data: z.number(), timeout: '1 day' })
-    return { text: String(many) }
-  })
-  await one.give('many', 'not a number')
-  const item = await one.run()
-  expect(item.status).toBe('failed')
-  expect(item.error?.message).toContain('the event many does not fit')
 })
 
 test('a service that is not configured fails the step that uses it, and says what is missing', async () => {

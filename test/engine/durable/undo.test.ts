@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { PermanentError } from '../../../src/errors.ts'
+import { PermanentError, RetryLaterError } from '../../../src/errors.ts'
 import { isFailureCallback, isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
-import { failStep, killIn, startOne, withUndo } from '../../support/durable.ts'
+import type { ItemTools } from '../../../src/workflows/contract.ts'
+import { failStep, killIn, startOne, withTools, withUndo } from '../../support/durable.ts'
 import { insertUsers, userId } from '../../support/population.ts'
 import { resetEverything, rounds } from '../../support/rounds.ts'
 import { saga, sagaSteps } from './saga.ts'
@@ -97,6 +98,71 @@ test('what cannot be undone is said, and everything else is undone', async () =>
   expect(item).toMatchObject({ status: 'failed', error: { name: 'UndoFailed', step: 'b' } })
   expect(item.error?.message).toContain('b is stuck')
   expectActs(acts, ['a', 'b', 'c', 'undo c of "c"', 'undo a of "a"'])
+})
+
+test('a step that ends only now, after the run has looked, is undone with its result', async () => {
+  const { workflow, acts } = saga()
+  const one = await startOne(withTools(workflow, [], noteLate), userId(1))
+  async function finishLate() {
+    await one.services.db.execute(
+      sql`update item_steps set status = 'done', result = '"late"', lease_until = null where name = 'a'`,
+    )
+  }
+  function noteLate(tools: ItemTools): ItemTools {
+    return {
+      ...tools,
+      step: async (name, work, options) => {
+        if (late && name === 'a') await finishLate()
+        return await tools.step(name, work, options)
+      },
+    }
+  }
+  let late = false
+  await one.deliver({ until: () => acts.length === 1, concurrency: 1 })
+  await one.services.db.execute(
+    sql`update item_steps set status = 'running', result = null, uncertain = true where name = 'a'`,
+  )
+  late = true
+  await one.act('cancel')
+  expect(await one.run()).toMatchObject({ status: 'cancelled' })
+  expect(acts).toEqual(['a', 'undo a of "late"'])
+})
+
+describe('a step that is under way when it asks for patience', () => {
+  const pending = new RetryLaterError('the bank has not decided', 60, { slows: false, underWay: true })
+
+  test('is asked again later, and the batch goes on as fast as before', async () => {
+    const { workflow, acts } = saga()
+    const one = await startOne(failStep(workflow, 'd', 2, pending), userId(1))
+    await one.runUntilWaiting({ longestSkipMs: 30_000 })
+    expect(await one.now()).toMatchObject({ throttledRate: null, counts: { queued: 1 } })
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect(acts.toSorted()).toEqual([...sagaSteps])
+  })
+
+  test('is undone too when its batch is cancelled meanwhile', async () => {
+    const { workflow, acts } = saga()
+    const one = await startOne(failStep(workflow, 'd', Infinity, pending), userId(1))
+    await one.runUntilWaiting({ longestSkipMs: 30_000 })
+    await one.act('cancel')
+    expect(await one.run()).toMatchObject({ status: 'cancelled' })
+    expect(undos(acts)).toEqual(['undo d of null', ...undos(expected.d)])
+  })
+})
+
+test('the history tells the tries of an undo from those of its step', async () => {
+  const { workflow } = saga()
+  let left = 2
+  const slow = withUndo(workflow, 'a', async () => {
+    left -= 1
+    if (left >= 0) throw new Error('the undo fails')
+  })
+  const one = await startOne(failStep(slow, 'd', Infinity, new Error('d is broken')), userId(1))
+  await one.run()
+  const [a] = await one.history()
+  expect(a).toMatchObject({ name: 'a', status: 'undone', tries: 1, undoTries: 3, undoError: null })
+  const d = (await one.history()).find(({ name }) => name === 'd')
+  expect(d).toMatchObject({ status: 'undone', tries: 4, undoTries: 1, error: { message: 'd is broken' } })
 })
 
 test('a retry after everything was undone does everything anew, under other keys', async () => {

@@ -29,7 +29,7 @@ export const done: Outcome = {
 }
 const error = { name: 'Error', message: 'no', step: 'execute', fingerprint: 'no' }
 export const failed: Outcome = { status: 'failed', error }
-export const again: Outcome = { status: 'queued', again: 'same_run', error }
+export const again: Outcome = { status: 'queued', again: 'same_run', slows: false, error }
 
 export const times = <T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, (_, index) => make(index)))

@@ -21,8 +21,13 @@ export function describeServices(stack: Stack, workerUrl: string): string {
     .join('\n')
 }
 
+const skipping = ({ url, token }: { url: string; token: string }, admin: string, workerUrl: string) => `
+  Begin to accompany trials, and skip a week:
+    ${admin} -X POST ${workerUrl}/api/admin/workflows/trial-lifecycle/batches
+    curl -s -H 'authorization: Bearer ${token}' -d '{"ms":604800000}' ${url}/local/clock/advance`
+
 /** Commands to try on a Worker that is up. */
-export function describeCommands(workerUrl: string): string {
+export function describeCommands({ qstash, mail, payments }: Stack, workerUrl: string): string {
   const admin = `curl -s -H 'authorization: Bearer ${adminToken}'`
   return `  Admin token: ${adminToken}
 
@@ -34,5 +39,10 @@ export function describeCommands(workerUrl: string): string {
   Read a result:
     curl -s ${workerUrl}/api/users/u000001/welcome-placeholders
   Trigger a cron tick:
-    curl -s '${workerUrl}/cdn-cgi/handler/scheduled?cron=30+3+*+*+*'`
+    curl -s '${workerUrl}/cdn-cgi/handler/scheduled?cron=30+3+*+*+*'
+  Decline the next card, have the mail service ask for patience, then upgrade plans and see what failed:
+    curl -s -d '{"rules":[{"declined":"insufficient_funds","times":1}]}' ${payments.url}/local/faults
+    curl -s -d '{"rules":[{"status":429,"retryAfterSeconds":20,"times":2}]}' ${mail.url}/local/faults
+    ${admin} -X POST ${workerUrl}/api/admin/workflows/plan-upgrade/batches
+    ${admin} '${workerUrl}/api/admin/batches?workflow=plan-upgrade&limit=1'${qstash === null ? '' : skipping(qstash, admin, workerUrl)}`
 }

@@ -28,6 +28,7 @@ const itemsSchema = z.object({
 const stepsSchema = z.object({
   steps: z.array(z.object({ name: z.string(), kind: z.string(), status: z.string() })),
 })
+const failuresSchema = z.object({ data: z.array(z.object({ error: z.object({ name: z.string() }), count })) })
 const approvalsSchema = z.object({ data: z.array(z.object({ id: z.string(), subject: z.string() })) })
 const errorSchema = z.object({ error: z.object({ message: z.string() }) })
 
@@ -59,9 +60,11 @@ export function createApi(options: { url: string; token: string; signal: AbortSi
       call(itemsSchema, `/api/admin/batches/${id}/items?status=${status}&limit=${limit}`, { headers }),
     steps: (batchId: string, itemId: string) =>
       call(stepsSchema, `/api/admin/batches/${batchId}/items/${encodeURIComponent(itemId)}`, { headers }),
+    failures: (batchId: string) =>
+      call(failuresSchema, `/api/admin/batches/${batchId}/failures`, { headers }),
     approvals: () => call(approvalsSchema, '/api/admin/approvals?status=pending', { headers }),
-    approve: (id: string) =>
-      call(z.unknown(), `/api/admin/approvals/${id}`, post({ decision: 'approved', reason: 'looks fine' })),
+    decide: (id: string, decision: 'approved' | 'rejected') =>
+      call(z.unknown(), `/api/admin/approvals/${id}`, post({ decision, reason: 'as the demo says' })),
     /** For everyone: goes without the token. */
     read: <Schema extends z.ZodType>(schema: Schema, path: string) => call(schema, path),
   }

@@ -6,6 +6,8 @@ export type WorkflowReport = {
   plan: Plan
   after: Pick<Plan, 'toProcess'>
   batch: { id: string; status: string; succeeded: number; skipped: number; failed: number; cancelled: number }
+  /** Items that failed though no made-up row makes them. */
+  unexpected: number
   /** Null: the QStash is not the local one. */
   deliveries: number | null
   deliveriesPerItem: number | null
@@ -14,9 +16,16 @@ export type WorkflowReport = {
 
 export function toReport(
   name: string,
-  found: { plan: Plan; after: Plan; batch: Batch; deliveries: number | null; seconds: number },
+  found: {
+    plan: Plan
+    after: Plan
+    batch: Batch
+    unexpected: number
+    deliveries: number | null
+    seconds: number
+  },
 ): WorkflowReport {
-  const { plan, after, batch, deliveries, seconds } = found
+  const { plan, after, batch, unexpected, deliveries, seconds } = found
   const { recorded, succeeded, skipped, failed, cancelled } = batch.counts
   return {
     name,
@@ -27,6 +36,7 @@ export function toReport(
     },
     after: { toProcess: after.toProcess },
     batch: { id: batch.id, status: batch.status, succeeded, skipped, failed, cancelled },
+    unexpected,
     deliveries,
     deliveriesPerItem: deliveries === null || recorded === 0 ? null : round(deliveries / recorded),
     seconds: round(seconds),
@@ -34,10 +44,10 @@ export function toReport(
 }
 
 /** Why a workflow's report is not a success; empty when it is one. */
-export function problemsOf({ name, batch, after }: WorkflowReport): string[] {
+export function problemsOf({ name, batch, after, unexpected }: WorkflowReport): string[] {
   return [
     ...(batch.status === 'completed' ? [] : [`${name}: batch ${batch.id} is ${batch.status}`]),
-    ...(batch.failed === 0 ? [] : [`${name}: ${batch.failed} item(s) failed`]),
+    ...(unexpected === 0 ? [] : [`${name}: ${unexpected} item(s) failed`]),
     ...(after.toProcess === 0 ? [] : [`${name}: ${after.toProcess} item(s) are left to do`]),
   ]
 }

@@ -3,7 +3,7 @@ import type { Api, Batch, Plan } from './api.ts'
 import { startProgress } from './progress.ts'
 import { toReport, type WorkflowReport } from './report.ts'
 import { runBatch } from './run-batch.ts'
-import type { Shown } from './shown.ts'
+import { readSteps, type Shown } from './shown.ts'
 import { whatHappenedOutside, type Outside } from './outside.ts'
 
 export type DemoOptions = {
@@ -44,31 +44,49 @@ async function runWorkflow(options: DemoOptions, workflow: Shown, plan: Plan): P
   say('')
   const startedAt = performance.now()
   const progress = startProgress(options.stream, name, plan.toProcess)
+  const passing = { days: 0, decisions: 0 }
   const batch = await runBatch(api, name, {
     onProgress: (done) => progress.show(done),
-    whileWaiting: () => letTimePass(options),
+    whileWaiting: () => letTimePass(options, passing),
     signal,
   }).finally(() => progress.stop())
   const seconds = (performance.now() - startedAt) / 1000
-  say(`  ${describeBatch(batch, seconds)}`)
+  say(`  ${describeBatch(batch, seconds)}${passing.days === 0 ? '' : `; ${passing.days} days were skipped`}`)
   await showItems(options, workflow, batch)
   // The save of the last item closes the batch; that item's own run still has to end.
   await qstash?.idle({ ignoreDelayed: true })
   const after = await api.plan(name)
   say(`  Dry run again: ${describePlan(workflow, after)}`)
   const deliveries = qstash === null ? null : (qstash.stats().deliveriesByLabel[batch.id] ?? 0)
-  return toReport(name, { plan, after, batch, deliveries, seconds })
+  const unexpected = await unexpectedFailures(api, batch, workflow)
+  return toReport(name, { plan, after, batch, unexpected, deliveries, seconds })
 }
 
-/** A day passes for QStash, and somebody decides one thing that waits for a decision. */
-async function letTimePass({ api, qstash, say }: DemoOptions): Promise<void> {
+/** Failed items but for those that the made-up rows make fail. */
+async function unexpectedFailures(api: Api, batch: Batch, { expects }: Shown): Promise<number> {
+  if (batch.counts.failed === 0) return 0
+  const expected = (await api.failures(batch.id)).data.filter(({ error }) => error.name === expects)
+  return expected.reduce((left, { count }) => left - count, batch.counts.failed)
+}
+
+const decisions = ['approved', 'rejected'] as const
+
+/** Somebody decides the first things that wait for a decision, and nobody the others: a day passes for QStash. */
+async function letTimePass(
+  { api, qstash, say }: DemoOptions,
+  passing: { days: number; decisions: number },
+): Promise<void> {
   const [approval] = (await api.approvals()).data
-  if (approval !== undefined) {
-    say(`  somebody approves: ${shorten(approval.subject)}`)
-    return await api.approve(approval.id).then(() => undefined)
+  const decision = decisions[passing.decisions]
+  if (approval !== undefined && decision !== undefined) {
+    say(`  somebody has looked at "${shorten(approval.subject)}": ${decision}`)
+    passing.decisions += 1
+    await api.decide(approval.id, decision)
+    return
   }
   await qstash?.idle({ ignoreDelayed: true })
   qstash?.advance(dayMs)
+  passing.days += 1
 }
 
 function describeBatch({ id, status, reason, counts }: Batch, seconds: number): string {
@@ -83,6 +101,8 @@ async function showItems({ api, say }: DemoOptions, workflow: Shown, batch: Batc
   }
   for (const { id, error } of (await api.items(batch.id, 'failed', 3)).data) {
     say(`  ${id} failed: ${error?.message ?? 'no error recorded'}`)
+    const steps = await readSteps(api, id, batch.id)
+    if (steps !== '') say(`    ${steps}`)
   }
 }
 

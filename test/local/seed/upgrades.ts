@@ -18,7 +18,7 @@ export function seedUpgrades(row: number, now: Date): Upgrade[] {
       amount: prices[plan],
       currency: 'usd',
       customer: `cus_${row}`,
-      paymentMethod: 'pm_card_visa',
+      paymentMethod: happens('declined card', row, 10) ? 'pm_card_chargeDeclined' : 'pm_card_visa',
       status: 'requested',
       createdAt: now,
     },

@@ -1,7 +1,9 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
+import type { Json } from '../../../db/json.ts'
 import { isOpen } from '../bounds.ts'
+import { stoppedAs } from '../claim.ts'
 import { mayHaveActed, storedError, type StoredError } from './recorded.ts'
 
 /** A step of a durable item, at the item's attempt. */
@@ -10,9 +12,9 @@ export type StepAt = { batchId: string; itemId: string; attempt: number; name: s
 export type Lease = { token: string; seconds: number }
 
 export type Begun =
-  /** It is ours to do: the `tries`-th time in this round. */
-  | { outcome: 'begun'; round: number; tries: number }
-  | { outcome: 'done'; result: z.output<ReturnType<typeof z.json>>; workMs: number }
+  /** It is ours to do, or to undo, what it did being `result`: the `tries`-th time in this round. */
+  | { outcome: 'begun'; round: number; tries: number; result: Json }
+  | { outcome: 'done'; result: Json; workMs: number }
   /** For good, in this attempt of the item. */
   | { outcome: 'failed'; error: StoredError; uncertain: boolean }
   /** Another delivery is at it for that long. */
@@ -36,7 +38,7 @@ const row = z.object({
 
 /** CTEs `batch`, so that a pause or cancel which has answered is seen, and `item`. */
 const itemOf = ({ batchId, itemId, attempt }: StepAt) => sql`
-  batch as (select id, workflow, status from batches where id = ${batchId}::uuid for share),
+  batch as (select id, workflow, status, paused_by from batches where id = ${batchId}::uuid for share),
   item as (
     select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
     where i.attempt = ${attempt} and i.status = 'running'
@@ -74,7 +76,7 @@ export const beginStep = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
         tries = case when ${newRound} or t.attempt <> excluded.attempt then 1 else t.tries + 1 end,
         uncertain = not ${newRound} and ${mayHaveActed},
         result = null, error = case when ${newRound} then null else t.error end, started_at = now(), ended_at = null,
-        undone_at = null
+        undo_tries = 0, undo_error = null, undone_at = null
       where t.status in ('failed', 'undone') or (t.status = 'running' and (t.lease_until > now()) is not true)
       returning t.round, t.tries
     ),
@@ -113,16 +115,16 @@ export const beginUndo = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
     ),
     taken as (
       update item_steps t set
-        status = 'undoing', tries = case when t.status = 'undoing' then t.tries + 1 else 1 end,
+        status = 'undoing', undo_tries = case when t.status = 'undoing' then t.undo_tries + 1 else 1 end,
         uncertain = ${mayHaveActed}, token = ${lease.token}::uuid,
         lease_until = now() + make_interval(secs => ${lease.seconds})
       from judged j where j.outcome = 'begun' and t.batch_id = j.batch_id and t.item_id = j.item_id
         and t.name = ${at.name} and (t.lease_until > now()) is not true
-      returning t.round, t.tries
+      returning t.round, t.undo_tries as tries, t.result
     ),
     ${keepAlive(lease)}
     select case when j.outcome = 'begun' and t.round is null then 'busy' else j.outcome end as outcome, t.round, t.tries,
-      null::jsonb as result, null::jsonb as error, false as uncertain, 0 as "workMs",
+      t.result, null::jsonb as error, false as uncertain, 0 as "workMs",
       extract(epoch from j.lease_until - now()) as "leaseSeconds", batch.status as "batchStatus"
     from judged j join batch on true left join taken t on true`,
   )
@@ -131,9 +133,8 @@ async function begin(db: Db, statement: SQL): Promise<Begun> {
   const [found] = await queryRows(db, statement, row)
   if (found === undefined) return { outcome: 'superseded' }
   const { outcome, round, tries, result, error, uncertain, workMs, leaseSeconds, batchStatus } = found
-  if (outcome === 'closed')
-    return { outcome, batchStatus: batchStatus === 'running' ? 'stopped' : batchStatus }
-  if (outcome === 'begun' && round !== null && tries !== null) return { outcome, round, tries }
+  if (outcome === 'closed') return { outcome, batchStatus: stoppedAs(batchStatus) }
+  if (outcome === 'begun' && round !== null && tries !== null) return { outcome, round, tries, result }
   if (outcome === 'done') return { outcome, result, workMs }
   if (outcome === 'failed' && error !== null) return { outcome, error, uncertain }
   return { outcome: 'busy', retryAfterSeconds: Math.max(1, Math.ceil(leaseSeconds ?? 0)) }

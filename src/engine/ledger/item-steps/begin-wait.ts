@@ -1,7 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
-import { settle, untried, type NextPage } from '../settle.ts'
+import { isOpen } from '../bounds.ts'
+import { stoppedAs } from '../claim.ts'
+import { hasRun, lockItem } from '../lock-item.ts'
+import { movedColumns, settle, untried, type NextPage } from '../settle.ts'
 import { eventPrefix } from './give-event.ts'
 import type { StepAt } from './begin-step.ts'
 
@@ -22,6 +25,8 @@ export type WaitBegun =
     }
   /** The time is over, or the event was given. */
   | { outcome: 'done'; result: z.output<ReturnType<typeof z.json>> }
+  /** Its batch takes no more work, so that no call is made. */
+  | { outcome: 'closed'; batchStatus: string }
   /** Its batch was cancelled: nothing is waited for any more. */
   | { outcome: 'cancelled' }
   /** The item is at another attempt or has ended. */
@@ -39,8 +44,8 @@ const row = z.object({
 })
 
 /**
- * Lets an item wait, which makes room for another one. A sleep, or a wait for an event, that began in an earlier attempt
- * goes on with what is left of it; a call is made again.
+ * Lets an item wait, which makes room for another one; not so a call, during which it is at work. A sleep, or a wait for an
+ * event, that began in an earlier attempt goes on with what is left of it; a call is made again.
  */
 export async function beginWait(
   db: Db,
@@ -48,37 +53,35 @@ export async function beginWait(
   wait: { kind: 'sleep' | 'event' | 'call'; time: WaitTime; pageSize: number },
 ): Promise<WaitBegun> {
   const { kind, time, pageSize } = wait
+  const isCall = sql`${kind === 'call'}::boolean`
   const until =
     'until' in time ? sql`${time.until}::timestamptz` : sql`now() + make_interval(secs => ${time.seconds})`
   const statement = sql`
-    with batch as (select * from batches where id = ${batchId}::uuid for no key update),
-    item as (
-      select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
-      where i.attempt = ${attempt} and i.status in ('running', 'waiting') for no key update of i
-    ),
+    with ${lockItem({ batchId, itemId }, hasRun(attempt))},
     begun as (
       insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, uncertain, until, ended_at)
       select item.batch_id, item.item_id, ${name}, ${kind},
-        case when ${until} <= now() then 'done' else 'waiting' end, ${attempt}::int, ${kind === 'call'}::boolean,
+        case when ${until} <= now() then 'done' else 'waiting' end, ${attempt}::int, ${isCall},
         ${until},
         case when ${until} <= now() then now() end
-      from item join batch on batch.status <> 'cancelled'
+      from item join batch on batch.status <> 'cancelled' and (not ${isCall} or ${isOpen(sql.raw('batch'))})
       on conflict (batch_id, item_id, name) do update set
         attempt = excluded.attempt, uncertain = t.status not in ('done', 'given') and excluded.uncertain, error = null,
-        until = case when ${kind} = 'call' then excluded.until else coalesce(t.until, excluded.until) end,
+        until = case when ${isCall} then excluded.until else coalesce(t.until, excluded.until) end,
         status = case when t.status in ('done', 'given') then 'done'
-          when ${kind} <> 'call' and coalesce(t.until, excluded.until) <= now() then 'done' else 'waiting' end,
-        ended_at = case when t.status = 'waiting' and (${kind} = 'call' or coalesce(t.until, excluded.until) > now())
+          when not ${isCall} and coalesce(t.until, excluded.until) <= now() then 'done' else 'waiting' end,
+        ended_at = case when t.status = 'waiting' and (${isCall} or coalesce(t.until, excluded.until) > now())
           then null else coalesce(t.ended_at, now()) end
       returning t.*
     ),
     moved as (
       update batch_items i set
-        status = 'waiting', waiting_for = ${name.replace(eventPrefix, '')}, waiting_until = begun.until, lease_until = null
+        status = case when ${isCall} then i.status else 'waiting' end, waiting_for = ${name.replace(eventPrefix, '')},
+        waiting_until = begun.until, lease_until = case when ${isCall} then begun.until + interval '60 seconds' end
       from begun join item on true
       where begun.status = 'waiting' and item.status = 'running' and i.batch_id = item.batch_id
         and i.item_id = item.item_id
-      returning i.status, item.status as was, null::text as failed_before
+      returning ${movedColumns}
     ),
     ${settle(pageSize, untried)}
     select batch.status as "batchStatus", begun.status, begun.result,
@@ -88,7 +91,12 @@ export async function beginWait(
   const [found] = await queryRows(db, statement, row)
   if (found === undefined) return { outcome: 'superseded' }
   const { status, seconds, result, nextPage, batchAttempt } = found
-  if (status === null) return { outcome: 'cancelled' }
+  if (status === null) {
+    const { batchStatus } = found
+    return batchStatus === 'cancelled'
+      ? { outcome: 'cancelled' }
+      : { outcome: 'closed', batchStatus: stoppedAs(batchStatus) }
+  }
   if (status !== 'waiting') return { outcome: 'done', result }
   return {
     outcome: 'waiting',

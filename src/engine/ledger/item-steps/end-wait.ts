@@ -3,7 +3,9 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
 import type { Json, Usage } from '../../../workflows/contract.ts'
 import { isOpen } from '../bounds.ts'
-import { settle, untried } from '../settle.ts'
+import { stoppedAs } from '../claim.ts'
+import { hasRun, lockItem } from '../lock-item.ts'
+import { movedColumns, settle, untried } from '../settle.ts'
 import type { StepAt } from './begin-step.ts'
 import type { StoredError } from './recorded.ts'
 
@@ -29,7 +31,7 @@ export type Woken =
 const row = z.object({
   batchStatus: z.string(),
   open: z.boolean(),
-  itemStatus: z.string(),
+  moved: z.boolean(),
   result: z.json(),
 })
 
@@ -44,11 +46,7 @@ export async function endWait(
   const error = 'error' in end ? JSON.stringify(end.error) : null
   const usage = end.status === 'answered' ? end.usage : { inputTokens: 0, outputTokens: 0 }
   const statement = sql`
-    with batch as (select * from batches where id = ${batchId}::uuid for no key update),
-    item as (
-      select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
-      where i.attempt = ${attempt} and i.status in ('running', 'waiting') for no key update of i
-    ),
+    with ${lockItem({ batchId, itemId }, hasRun(attempt))},
     gate as (
       select batch.status = 'cancelled' or ${isOpen(sql.raw('batch'))} as open
       from batch
@@ -68,19 +66,19 @@ export async function endWait(
         queued_at = case when gate.open then i.queued_at else now() end,
         lease_until = case when gate.open then now() + interval '60 seconds' end,
         input_tokens = i.input_tokens + ${usage.inputTokens}, output_tokens = i.output_tokens + ${usage.outputTokens}
-      from item join gate on true
-      where item.status = 'waiting' and i.batch_id = item.batch_id and i.item_id = item.item_id
-      returning i.status, item.status as was, null::text as failed_before
+      from item join gate on true join step on true
+      where (item.status = 'waiting' or step.kind = 'call') and i.batch_id = item.batch_id and i.item_id = item.item_id
+      returning ${movedColumns}
     ),
     ${settle(pageSize, { ...untried, ...usage })}
-    select batch.status as "batchStatus", gate.open, item.status as "itemStatus", coalesce(step.result, t.result) as result
+    select batch.status as "batchStatus", gate.open, exists (select 1 from moved) as moved, coalesce(step.result, t.result) as result
     from item join batch on true join gate on true left join step on true
     left join item_steps t on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${name}
     left join settled on true`
   const [found] = await queryRows(db, statement, row)
   if (found === undefined) return { outcome: 'superseded' }
-  const { open, itemStatus, batchStatus, result } = found
+  const { open, moved, batchStatus, result } = found
   if (batchStatus === 'cancelled') return { outcome: 'cancelled' }
-  if (!open && itemStatus === 'waiting') return { outcome: 'closed', batchStatus }
+  if (!open && moved) return { outcome: 'closed', batchStatus: stoppedAs(batchStatus) }
   return { outcome: 'woken', result }
 }

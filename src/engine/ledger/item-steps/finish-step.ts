@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
 import type { Json } from '../../../workflows/contract.ts'
 import type { Spent } from '../end-item.ts'
-import { tryUsd } from '../settle.ts'
+import { usdOf } from '../settle.ts'
 import type { StepAt } from './begin-step.ts'
 import type { StoredError } from './recorded.ts'
 
@@ -11,9 +11,11 @@ import type { StoredError } from './recorded.ts'
 export type StepEnd =
   | { status: 'done'; result: Json }
   | { status: 'failed'; error: StoredError; uncertain: boolean }
-  /** Given back, to be tried again. `counts`: it may have done something, and was one of its tries. */
-  | { status: 'again'; error: StoredError; counts: boolean }
+  /** Given back, to be tried again. `counts`: it was one of its tries; `uncertain`: it may have done something. */
+  | { status: 'again'; error: StoredError; counts: boolean; uncertain: boolean }
   | { status: 'undone' }
+  /** Its undoing is to be tried again. */
+  | { status: 'undo_again'; error: StoredError; counts: boolean }
   /** Its undoing failed for good: it is as done as before. */
   | { status: 'not_undone'; error: StoredError }
 
@@ -31,6 +33,7 @@ export async function finishStep(
     finished as (
       update item_steps t set ${change(end)}, lease_until = null, work_ms = t.work_ms + ${workMs}::int,
         acted = t.acted or ${spent.acted}::boolean
+      from (select count(*) from booked) before
       where ${key} and t.token = ${token}::uuid and t.status in ('running', 'undoing') and t.lease_until is not null
       returning t.name
     )
@@ -48,17 +51,24 @@ function change(end: StepEnd): SQL {
       return sql`status = 'failed', error = ${error}, uncertain = ${end.uncertain}, ended_at = now()`
     case 'again':
       return sql`error = ${error}, tries = t.tries - ${Number(!end.counts)}::int,
-        uncertain = t.uncertain or ${end.counts}::boolean`
+        uncertain = t.uncertain or ${end.uncertain}::boolean`
     case 'undone':
-      return sql`status = 'undone', error = null, uncertain = false, undone_at = now()`
+      return sql`status = 'undone', uncertain = false, undo_error = null, undone_at = now()`
+    case 'undo_again':
+      return sql`undo_error = ${error}, undo_tries = t.undo_tries - ${Number(!end.counts)}::int`
     case 'not_undone':
-      return sql`status = case when t.result is null and t.uncertain then 'failed' else 'done' end, error = ${error}`
+      return sql`status = case when t.result is null and t.uncertain then 'failed' else 'done' end, undo_error = ${error}`
   }
 }
 
-/** CTEs that add up the tokens of a try, if it is `unbooked`; without any, the batch is not touched, nor locked. */
+/**
+ * CTEs that add up the tokens of a try, if it is `unbooked`; without any, the batch is not touched, nor locked. They come
+ * before the step is, since whoever begins one locks the batch first.
+ */
 function book(batchId: string, itemId: string, unbooked: SQL, { inputTokens, outputTokens }: Spent): SQL {
   if (inputTokens + outputTokens === 0) return sql`booked as (select 1)`
+  const input = sql`(i.input_tokens + ${inputTokens}::int)`
+  const output = sql`(i.output_tokens + ${outputTokens}::int)`
   return sql`
     batch as (
       select * from batches where id = ${batchId}::uuid and exists (select 1 from item_steps t where ${unbooked})
@@ -67,11 +77,9 @@ function book(batchId: string, itemId: string, unbooked: SQL, { inputTokens, out
     booked as (
       update batches b set input_tokens = b.input_tokens + ${inputTokens}::bigint,
         output_tokens = b.output_tokens + ${outputTokens}::bigint,
-        item_tokens = greatest(b.item_tokens, ${inputTokens}::int + ${outputTokens}::int + (
-          select i.input_tokens + i.output_tokens from batch_items i
-          where i.batch_id = b.id and i.item_id = ${itemId})),
-        item_usd = greatest(b.item_usd, ${tryUsd({ inputTokens, outputTokens })})
-      from batch where b.id = batch.id
+        item_tokens = greatest(b.item_tokens, ${input} + ${output}),
+        item_usd = greatest(b.item_usd, ${usdOf(input, output)})
+      from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId} where b.id = batch.id
       returning b.id
     ),
     added as (

@@ -8,9 +8,9 @@ import { unfinished } from '../needs-work.ts'
 export const eventPrefix = 'event:'
 
 /** `waiting`: the item waits for it just now. */
-const row = z.object({ batchId: z.uuid(), attempt: z.int(), waiting: z.boolean(), given: z.boolean() })
+const row = z.object({ batchId: z.uuid(), attempt: z.int(), waiting: z.boolean() })
 
-/** Who is to be told of an event. `given`: this one counts; false: there was one before it. */
+/** Who is to be told of an event. */
 export type Given = z.output<typeof row>
 
 /**
@@ -34,10 +34,8 @@ export async function giveEvent(
       select batch_id, item_id, ${eventPrefix + to.event}, 'event', 'given', attempt, ${JSON.stringify({ data })}::jsonb from item
       on conflict (batch_id, item_id, name) do update set status = 'given', result = excluded.result
         where t.status = 'waiting' and t.kind = 'event'
-      returning t.batch_id
     )
-    select batch_id as "batchId", attempt, waiting_for is not distinct from ${to.event} as waiting, exists (
-        select 1 from given where given.batch_id = item.batch_id) as given
+    select batch_id as "batchId", attempt, waiting_for is not distinct from ${to.event} as waiting
     from item`
   return await queryRows(db, statement, row)
 }

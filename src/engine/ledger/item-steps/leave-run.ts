@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
-import { settle, untried } from '../settle.ts'
+import { hasRun, lockItem } from '../lock-item.ts'
+import { movedColumns, settle, untried } from '../settle.ts'
 
 /**
  * Queues a durable item whose run ends without having come to the item's end.
@@ -17,17 +18,13 @@ export async function leaveRun(
 ): Promise<number | undefined> {
   const { batchId, itemId, attempt, pageSize } = item
   const statement = sql`
-    with batch as (select * from batches where id = ${batchId}::uuid for no key update),
-    item as (
-      select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
-      where i.attempt = ${attempt} and i.status in ('running', 'waiting') for no key update of i
-    ),
+    with ${lockItem({ batchId, itemId }, hasRun(attempt))},
     moved as (
       update batch_items i set
         status = 'queued', attempt = i.attempt + ${Number(kind === 'renewed')}::int, token = null, lease_until = null,
         waiting_for = null, waiting_until = null, queued_at = now()
       from item where i.batch_id = item.batch_id and i.item_id = item.item_id
-      returning i.status, i.attempt, item.status as was, null::text as failed_before
+      returning ${movedColumns}
     ),
     ${settle(pageSize, untried)}
     select moved.attempt from moved left join settled on true`

@@ -2,7 +2,8 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
 import type { ItemError } from '../../item-error.ts'
-import { settle, untried } from '../settle.ts'
+import { lockItem } from '../lock-item.ts'
+import { movedColumns, settle, untried } from '../settle.ts'
 import { unfinished } from '../needs-work.ts'
 
 /** An item that is being undone, and of which so many runs have died, is left to an operator, with what it has done. */
@@ -19,15 +20,11 @@ export async function startUndoing(
   { name, message, step }: ItemError,
 ): Promise<number | undefined> {
   const { batchId, itemId, attempt, pageSize } = item
+  const isUndoable = sql`i.attempt = ${attempt} and i.status in ${unfinished}
+    and (i.undoing is null or i.claims < ${mostClaims}) and exists (
+      select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id)`
   const statement = sql`
-    with batch as (select * from batches where id = ${batchId}::uuid for no key update),
-    item as (
-      select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
-      where i.attempt = ${attempt} and i.status in ${unfinished}
-        and (i.undoing is null or i.claims < ${mostClaims}) and exists (
-        select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id)
-      for no key update of i
-    ),
+    with ${lockItem({ batchId, itemId }, isUndoable)},
     moved as (
       update batch_items i set
         status = 'queued', attempt = i.attempt + 1, undoing = coalesce(i.undoing, 'failed'),
@@ -35,7 +32,7 @@ export async function startUndoing(
         token = null, lease_until = null, waiting_for = null, waiting_until = null,
         queued_at = now()
       from item where i.batch_id = item.batch_id and i.item_id = item.item_id
-      returning i.status, i.attempt, item.status as was, item.fingerprint as failed_before
+      returning ${movedColumns}
     ),
     ${settle(pageSize, untried)}
     select moved.attempt from moved left join settled on true`

@@ -19,7 +19,10 @@ export const itemSchema = z
       .int()
       .nullable()
       .openapi({ description: 'Version of the durable handler that it is handled by' }),
-    waitingFor: z.string().nullable().openapi({ description: 'Name of the step that it waits in' }),
+    waitingFor: z.string().nullable().openapi({
+      description:
+        'Name of the step that it waits in, or, while it is running, of the call that QStash makes',
+    }),
     waitingUntil: z.iso.datetime().nullable().openapi({ description: 'When the wait ends at the latest' }),
     undoing: z
       .enum(['failed', 'cancelled'])

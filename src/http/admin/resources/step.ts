@@ -10,7 +10,9 @@ const stepSchema = z
   .object({
     name: z.string(),
     kind: z.enum(stepKinds),
-    status: z.enum(stepStatuses).openapi({ description: '`given`: an event that nothing waits for yet' }),
+    status: z.enum([...stepStatuses, 'left']).openapi({
+      description: '`given`: an event that nothing waits for yet; `left`: the item ended without its end',
+    }),
     round: z.int().openapi({ description: 'How often it was begun anew after it had failed or was undone' }),
     tries: z.int().openapi({ description: 'In this round' }),
     until: instant.openapi({ description: 'When a wait ends at the latest' }),
@@ -20,6 +22,8 @@ const stepSchema = z
     workMs: z.int(),
     startedAt: z.iso.datetime(),
     endedAt: instant,
+    undoTries: z.int(),
+    undoError: itemErrorSchema.nullable(),
     undoneAt: instant,
   })
   .openapi('Step')
@@ -28,13 +32,15 @@ export const itemWithStepsSchema = itemSchema
   .extend({ steps: z.array(stepSchema).openapi({ description: 'In the order in which they were begun' }) })
   .openapi('ItemWithSteps')
 
+const isOpen = new Set<string>(['running', 'waiting'])
+
 /** An item as the API shows it by itself. */
 export const itemWithSteps = ({ item, steps }: ItemWithSteps): z.output<typeof itemWithStepsSchema> => ({
   ...itemResource(item),
   steps: steps.map((step) => ({
     name: step.name,
     kind: step.kind,
-    status: step.status,
+    status: item.endedAt !== null && isOpen.has(step.status) ? 'left' : step.status,
     round: step.round,
     tries: step.tries,
     until: step.until?.toISOString() ?? null,
@@ -44,6 +50,8 @@ export const itemWithSteps = ({ item, steps }: ItemWithSteps): z.output<typeof i
     workMs: step.workMs,
     startedAt: step.startedAt.toISOString(),
     endedAt: step.endedAt?.toISOString() ?? null,
+    undoTries: step.undoTries,
+    undoError: step.undoError,
     undoneAt: step.undoneAt?.toISOString() ?? null,
   })),
 })

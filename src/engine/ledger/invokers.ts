@@ -1,0 +1,58 @@
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { queryRows, type Db } from '../../db/client.ts'
+import type { Invoker } from '../../db/schema.ts'
+import { unfinished } from './needs-work.ts'
+
+/** Notes who waits for the end of an item. False: it has ended. */
+export async function addInvoker(
+  db: Db,
+  { workflow, scope, itemId }: { workflow: string; scope: string; itemId: string },
+  invoker: Invoker,
+): Promise<boolean> {
+  const added = JSON.stringify([invoker])
+  const statement = sql`
+    update batch_items set invokers = case when invokers @> ${added}::jsonb then invokers else invokers || ${added}::jsonb end
+    where workflow = ${workflow} and scope = ${scope} and item_id = ${itemId}
+      and status in ${unfinished}
+    returning item_id as id`
+  return (await queryRows(db, statement, z.object({ id: z.string() }))).length > 0
+}
+
+const row = z.object({
+  batchId: z.uuid(),
+  itemId: z.string(),
+  status: z.string(),
+  data: z.json(),
+  invokers: z.array(z.object({ workflow: z.string(), itemId: z.string(), event: z.string() })),
+})
+
+/** An item that has ended, what came of it, and who is to hear of that. */
+export type Untold = z.output<typeof row>
+
+/** So many are told in one go. */
+const mostTold = 500
+
+/** Items that have ended and whose invokers have not been told: all of them, or those of a batch, or one of its items. */
+export async function untoldEnds(
+  db: Db,
+  which: { batchId?: string; itemId?: string } = {},
+): Promise<Untold[]> {
+  const statement = sql`
+    select i.batch_id as "batchId", i.item_id as "itemId", i.status, r.data, i.invokers
+    from batch_items i left join results r
+      on i.status = 'succeeded' and r.workflow = i.workflow and r.scope = i.scope and r.item_id = i.item_id
+    where i.invokers <> '[]' and i.ended_at is not null
+      and (i.batch_id = ${which.batchId ?? null}::uuid) is not false
+      and (i.item_id = ${which.itemId ?? null}::text) is not false
+    limit ${mostTold}::int`
+  return await queryRows(db, statement, row)
+}
+
+/** Notes that the invokers of an item have been told of its end. */
+export async function forgetInvokers(db: Db, { batchId, itemId, invokers }: Untold): Promise<void> {
+  await db.execute(sql`
+    update batch_items set invokers = '[]'
+    where batch_id = ${batchId}::uuid and item_id = ${itemId} and ended_at is not null
+      and invokers = ${JSON.stringify(invokers)}::jsonb`)
+}

@@ -1,0 +1,62 @@
+import { beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { Handler } from '../../../src/workflows/contract.ts'
+import { startOne } from '../../support/durable.ts'
+import { insertUsers, userId } from '../../support/population.ts'
+import { resetEverything, rounds } from '../../support/rounds.ts'
+import { durableToy } from '../../support/toy.ts'
+
+type Toy = Handler<{ tag: string }, { text: string }>
+
+beforeEach(async () => {
+  await resetEverything()
+  await insertUsers(rounds([]).services.db, 1)
+})
+
+const start = (handler: Toy) => startOne(durableToy(handler), userId(1))
+
+test('an event has no say in a sleep or a step of the same name', async () => {
+  const acts: string[] = []
+  const one = await start(async (_, { step, sleep }) => {
+    await sleep('pause', '1 day')
+    await sleep('grace', '30 days')
+    return {
+      text: await step('charge', async () => {
+        acts.push('charge')
+        return 'ok'
+      }),
+    }
+  })
+  await one.runUntilWaiting()
+  await one.give('grace', 'a spoof')
+  await one.give('charge', 'a spoof')
+  await one.later('1 day')
+  expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'grace' })
+  expect(acts).toEqual([])
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  expect(acts).toEqual(['charge'])
+})
+
+test('an event that does not fit fails the item, and says so', async () => {
+  const one = await start(async (_, { waitForEvent }) => {
+    const many = await waitForEvent('many', { data: z.number(), timeout: '1 day' })
+    return { text: String(many) }
+  })
+  await one.give('many', 'not a number')
+  const item = await one.run()
+  expect(item.status).toBe('failed')
+  expect(item.error?.message).toContain('the event many does not fit')
+})
+
+test('whoever gives an event hears whether there is such an item; the first one counts', async () => {
+  const one = await start(async (_, { waitForEvent }) => ({
+    text: (await waitForEvent('word', { data: z.string(), timeout: '1 day' })) ?? 'none',
+  }))
+  await one.runUntilWaiting()
+  expect(await one.give('word', 'first')).toBe(true)
+  expect(await one.give('word', 'second')).toBe(true)
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  const read = await one.services.db.execute('select data from results')
+  expect(read.rows).toEqual([{ data: { text: 'first' } }])
+  expect(await one.give('word', 'third')).toBe(false)
+})

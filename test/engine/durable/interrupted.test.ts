@@ -1,0 +1,220 @@
+import { sql } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { reconcile } from '../../../src/engine/reconcile.ts'
+import type { Handler } from '../../../src/workflows/contract.ts'
+import { isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
+import { startOne } from '../../support/durable.ts'
+import { insertUsers, userId } from '../../support/population.ts'
+import { local, resetEverything, rounds } from '../../support/rounds.ts'
+import { durableToy, toyWorkflow } from '../../support/toy.ts'
+
+type Toy = Handler<{ tag: string }, { text: string }>
+
+beforeEach(async () => {
+  await resetEverything()
+  await insertUsers(rounds([]).services.db, 1)
+})
+
+const start = (handler: Toy, options: Parameters<typeof durableToy>[1] = {}) =>
+  startOne(durableToy(handler, options), userId(1))
+
+describe('a step', () => {
+  test('is noted though the database fails for a moment', async () => {
+    let tries = 0
+    const one = await start(async (_, { step }) => ({
+      text: await step('paid', async () => {
+        tries += 1
+        await local('neon', 'faults', { failNext: 1 })
+        return 'done'
+      }),
+    }))
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect(tries).toBe(1)
+  })
+
+  test('waits as long as it says before it is tried again', async () => {
+    let tries = 0
+    const one = await start(async (_, { step }) => ({
+      text: await step(
+        'flaky',
+        async () => {
+          tries += 1
+          if (tries < 3) throw new Error('not yet')
+          return 'done'
+        },
+        { retries: 2, backoff: '2 hours', timeout: '5 seconds' },
+      ),
+    }))
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'running' })
+    expect(tries).toBe(1)
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect(tries).toBe(3)
+  })
+
+  test('does not begin while the kill switch is on', async () => {
+    const acts: string[] = []
+    const one = await start(
+      async (_, { step }) => {
+        await step('a', async () => void acts.push('a'))
+        await step('b', async () => void acts.push('b'))
+        return { text: 'done' }
+      },
+      { completion: 'started' },
+    )
+    await one.deliver({ until: () => acts.length === 1, concurrency: 1 })
+    await one.services.db.execute(sql`insert into kill_switches (workflow, actor) values ('toy', 'test')`)
+    expect(await one.run()).toMatchObject({ status: 'queued' })
+    expect(acts).toEqual(['a'])
+  })
+})
+
+describe('a call', () => {
+  test('is not made once a pause has answered, and is when the batch is resumed', async () => {
+    const schema = z.object({ text: z.string() })
+    const acts: string[] = []
+    const one = await start(async (_, { step, call }) => {
+      await step('before', async () => void acts.push('before'))
+      return await call('ask', ({ ai }) =>
+        ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' }),
+      )
+    })
+    await one.deliver({ until: () => acts.length === 1, concurrency: 1 })
+    await one.act('pause')
+    expect(await one.run()).toMatchObject({ status: 'queued' })
+    expect(await one.statuses()).toEqual({ before: 'done' })
+    await one.act('resume')
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect(acts).toEqual(['before'])
+  })
+
+  test('that is answered at a closed gate is not made again', async () => {
+    const schema = z.object({ text: z.string() })
+    const asks: string[] = []
+    const one = await start(async (_, { call }) =>
+      call('ask', ({ ai }) => ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' })),
+    )
+    const fate = ({ url }: PendingDelivery): Fate => {
+      if (!url.startsWith('https://rounds.test')) asks.push(url)
+      return 'normal'
+    }
+    await one.deliver({ fate, until: () => asks.length === 1, concurrency: 1 })
+    expect(await one.item()).toMatchObject({ status: 'running', waitingFor: 'ask' })
+    await one.act('pause')
+    expect(await one.run({ fate })).toMatchObject({ status: 'queued', waitingFor: null })
+    await one.act('resume')
+    expect(await one.run({ fate })).toMatchObject({ status: 'succeeded' })
+    expect(asks).toHaveLength(1)
+  })
+
+  test('whose model asks for patience to the last is made again by a later run', async () => {
+    await local('model', 'faults', { rules: [{ status: 429, retryAfterSeconds: 1, times: 5 }] })
+    const schema = z.object({ text: z.string() })
+    const one = await start((_, { call }) =>
+      call('ask', ({ ai }) => ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' }), {
+        retries: 3,
+        backoff: '1 second',
+      }),
+    )
+    const item = await one.run()
+    expect(item.status).toBe('succeeded')
+    expect(item.attempt).toBeGreaterThan(1)
+  })
+
+  test.each([
+    ['is answered', [], 'cancelled'],
+    ['fails', [{ status: 400 }], 'cancelled'],
+  ])('that %s after its batch was cancelled ends with it', async (_, rules, status) => {
+    await local('model', 'faults', { rules })
+    const schema = z.object({ text: z.string() })
+    const one = await start((__, { call }) =>
+      call('ask', ({ ai }) => ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' })),
+    )
+    let asked = 0
+    const calls = (delivery: PendingDelivery): Fate => {
+      asked += Number(!delivery.url.startsWith('https://rounds.test'))
+      return 'normal'
+    }
+    await one.deliver({ fate: calls, until: () => asked === 1, concurrency: 1 })
+    await one.services.db.execute(sql`update batches set status = 'cancelled', ended_at = now()`)
+    expect(await one.run()).toMatchObject({ status })
+  })
+})
+
+const sleeper: Toy = async (_, { sleep }) => {
+  await sleep('week', '7 days')
+  return { text: 'done' }
+}
+
+describe('an item', () => {
+  test('in a batch that was cancelled after its claim does not begin to wait', async () => {
+    const one = await start(async (_, { sleep }) => {
+      await sleep('week', '7 days')
+      return { text: 'never' }
+    })
+    await one.deliver({ until: () => false, fate: () => 'normal', longestSkipMs: 0, concurrency: 1 })
+    await one.act('cancel')
+    expect(await one.run()).toMatchObject({ status: 'cancelled' })
+  })
+
+  test('whose handler is gone fails and says so', async () => {
+    const one = await start(sleeper)
+    await one.runUntilWaiting()
+    await rounds([durableToy({ 2: sleeper })]).deliver()
+    const item = await one.item()
+    expect(item.status).toBe('failed')
+    expect(item.error?.message).toContain('has no handler of version 1')
+  })
+
+  test('whose result does not fit fails and says so', async () => {
+    const one = await start(async () => ({ text: 'x' }), { data: z.object({ text: z.string().min(5) }) })
+    const item = await one.run()
+    expect(item.status).toBe('failed')
+    expect(item.error?.message).toContain('the result does not fit')
+  })
+})
+
+test('an item that was recorded before its workflow was durable fails', async () => {
+  const before = rounds([toyWorkflow((_, id) => Promise.resolve({ text: id }))])
+  const { id } = await before.start('toy')
+  await before.deliver({
+    until: () => false,
+    fate: (d) => (isItem(d) ? 'lost' : 'normal'),
+    longestSkipMs: 2000,
+  })
+  const workflow = durableToy(async () => ({ text: 'x' }))
+  const after = rounds([workflow])
+  await after.deliver()
+  await after.services.db.execute(sql`update batch_items set lease_until = now() - interval '1 second'`)
+  await reconcile(after.services, [workflow], { graceSeconds: 0 })
+  expect(await after.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 1 } })
+})
+
+test('the budget reserves what all steps and calls of an item have used', async () => {
+  const schema = z.object({ text: z.string() })
+  const asked = { schema, instructions: 'Answer {"text": string}.', prompt: 'x' }
+  const workflow = durableToy(
+    async (_, { call, step }) => {
+      await call('first', ({ ai }) => ai.object(asked))
+      await call('second', ({ ai }) => ai.object(asked))
+      return await step('third', ({ ai }) => ai.object(asked))
+    },
+    { estimate: { inputTokens: 1, outputTokens: 1, seconds: 1 }, maxOutstanding: 1, pageSize: 1 },
+  )
+  const one = await startOne(workflow, userId(1))
+  await one.run()
+  const { inputTokens, outputTokens } = (await one.now()).spent
+  const used = inputTokens + outputTokens
+
+  await one.services.db.execute(sql`delete from users`)
+  await insertUsers(one.services.db, 3)
+  await one.services.db.execute(sql`delete from results`)
+  const { id } = await one.start('toy', { budget: { tokens: Math.floor(used * 1.9) } })
+  await one.deliver()
+  expect(await one.batch(id)).toMatchObject({
+    status: 'paused',
+    pausedBy: 'budget',
+    counts: { succeeded: 1 },
+    spent: { inputTokens, outputTokens },
+  })
+})

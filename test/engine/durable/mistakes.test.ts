@@ -1,0 +1,77 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Handler } from '../../../src/workflows/contract.ts'
+import { mockStep, startOne } from '../../support/durable.ts'
+import { insertUsers, userId } from '../../support/population.ts'
+import { resetEverything, rounds } from '../../support/rounds.ts'
+import { durableToy } from '../../support/toy.ts'
+
+type Toy = Handler<{ tag: string }, { text: string }>
+
+beforeEach(async () => {
+  await resetEverything()
+  await insertUsers(rounds([]).services.db, 1)
+})
+
+const start = (handler: Toy) => startOne(durableToy(handler), userId(1))
+
+describe('an author who errs is told at once', () => {
+  test.each<[string, Toy, string]>([
+    [
+      'a name that is there twice',
+      async (_, { step }) => ({ text: `${await step('a', async () => 1)}${await step('a', async () => 1)}` }),
+      'the step a is there twice',
+    ],
+    [
+      'a step inside a step',
+      async (_, { step }) => ({ text: await step('outer', () => step('inner', async () => 'x')) }),
+      'the step inner is inside the step outer',
+    ],
+    [
+      'an undo of no step',
+      async (_, { compensate }) => {
+        compensate('typo', async () => undefined)
+        return { text: '' }
+      },
+      'compensate names typo, which is no step',
+    ],
+    [
+      'more retries than there are',
+      async (_, { step }) => ({ text: await step('a', async () => 'x', { retries: 10 }) }),
+      'more retries than the 3 of layers.execute',
+    ],
+    [
+      'a time that is none',
+      async (_, { sleepUntil }) => {
+        await sleepUntil('then', 'soon')
+        return { text: '' }
+      },
+      '"soon" is no time',
+    ],
+    [
+      'a name that is none',
+      async (_, { step }) => ({ text: await step('a:b', async () => 'x') }),
+      'is no name for a step',
+    ],
+  ])('of %s', async (_, handler, message) => {
+    const one = await start(handler)
+    const item = await one.run()
+    expect(item.status).toBe('failed')
+    expect(item.error?.message).toContain(message)
+  })
+
+  test('of a handler that throws, by the name and message of what it threw', async () => {
+    const one = await start(() => Promise.reject(new RangeError('an early boom')))
+    expect(await one.run()).toMatchObject({
+      status: 'failed',
+      error: { name: 'RangeError', message: 'an early boom' },
+    })
+  })
+})
+
+test('a test that stands in for a step which is never asked for is told so', async () => {
+  const workflow = durableToy(async (_, { step }) => ({ text: await step('real', async () => 'x') }))
+  const one = await startOne(mockStep(workflow, 'reel', 'y'), userId(1))
+  const item = await one.run()
+  expect(item.status).toBe('failed')
+  expect(item.error?.message).toContain('stands in for reel, which the handler did not ask for')
+})
