@@ -33,6 +33,7 @@ export default defineConfig({
           // After the others: vitest numbers the files of its first group reliably, and lanes go by that number.
           sequence: { groupOrder: 1 },
           include: ['test/{local,e2e,project}/**/*.test.ts'],
+          maxWorkers: lanes,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

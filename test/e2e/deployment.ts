@@ -28,7 +28,7 @@ export type DeploymentOptions = {
 export async function deployment(options: DeploymentOptions = {}) {
   const cleanup = new AsyncDisposableStack()
   afterAll(() => cleanup.disposeAsync())
-  const { env, drop } = await isolatedEnv(process.env, 2)
+  const { env, drop } = await isolatedEnv(process.env, Number(process.env.VITEST_POOL_ID))
   cleanup.defer(drop)
   const port = await freePort()
   const stack = await startStack(

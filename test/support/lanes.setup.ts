@@ -42,7 +42,7 @@ export default async function setup(project: TestProject) {
 
 async function startLane(number: number) {
   const program = join(import.meta.dirname, 'stack.ts')
-  // Database number 2 of a real Redis belongs to the tests of the built Worker.
+  // The first numbers of a real Redis's databases belong to the tests of the built Worker.
   const stack = spawn(process.execPath, [program, String(number + 3)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })

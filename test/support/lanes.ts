@@ -1,2 +1,2 @@
-/** Files of tests that run inside workerd at the same time. */
+/** Files of tests that run at the same time. */
 export const lanes = 2
