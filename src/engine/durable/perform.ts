@@ -7,10 +7,10 @@ import { checkStorable, until } from '../do-work.ts'
 import { itemError, type ItemError } from '../item-error.ts'
 import { beginStep, beginUndo, type Begun, type StepAt } from '../ledger/item-steps/begin-step.ts'
 import { finishStep, type StepEnd } from '../ledger/item-steps/finish-step.ts'
-import { leaveRun } from '../ledger/item-steps/leave-run.ts'
 import { runId } from '../names.ts'
 import { noted } from '../noted.ts'
-import { over, superseded, type Answer, type ItemRun } from './item-run.ts'
+import { atClosedGate } from './closed-gate.ts'
+import { superseded, type Answer, type ItemRun } from './item-run.ts'
 import { putOff } from './put-off.ts'
 
 /** How a kind of step is begun, and what its tries end as. */
@@ -114,7 +114,7 @@ class ClaimLost extends Error {
 }
 
 async function notBegun(
-  { services, item }: ItemRun,
+  run: ItemRun,
   begun: Exclude<Begun, { outcome: 'begun' }>,
   name: string,
 ): Promise<Answer> {
@@ -127,13 +127,11 @@ async function notBegun(
     }
     case 'busy':
       throw new WorkflowRetryAfterError(
-        `another delivery is at step ${name} of item ${item.itemId}`,
+        `another delivery is at step ${name} of item ${run.item.itemId}`,
         begun.retryAfterSeconds,
       )
     case 'closed':
-      if (begun.batchStatus === 'cancelled') return { is: 'cancelled' }
-      await leaveRun(services.db, item, 'parked')
-      return over(`batch is ${begun.batchStatus}`)
+      return await atClosedGate(run, begun.batchStatus)
     case 'superseded':
       return superseded
   }

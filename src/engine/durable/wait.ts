@@ -5,8 +5,8 @@ import { itemError } from '../item-error.ts'
 import { passOn, passOnAgain } from '../layers/pass-on.ts'
 import { beginWait, type WaitTime } from '../ledger/item-steps/begin-wait.ts'
 import { endWait, type WaitEnd } from '../ledger/item-steps/end-wait.ts'
-import { leaveRun } from '../ledger/item-steps/leave-run.ts'
 import { itemState } from '../ledger/item-state.ts'
+import { atClosedGate } from './closed-gate.ts'
 import { over, superseded, type Answer, type ItemRun } from './item-run.ts'
 import { putOff } from './put-off.ts'
 
@@ -22,11 +22,8 @@ export async function startWaiting(run: ItemRun, name: string, wait: Wait): Prom
   switch (begun.outcome) {
     case 'done':
       return { is: 'done', value: begun.result, workMs: 0 }
-    case 'cancelled':
-      return { is: 'cancelled' }
     case 'closed':
-      await leaveRun(services.db, item, 'parked')
-      return over(`batch is ${begun.batchStatus}`)
+      return await atClosedGate(run, begun.batchStatus)
     case 'superseded':
       return superseded
     case 'waiting': {

@@ -32,9 +32,11 @@ export const listApprovals = (
     .orderBy(asc(approvals.createdAt), asc(approvals.id))
     .limit(filter.count)
 
+const withId = (db: Db, id: string) => db.select().from(approvals).where(eq(approvals.id, id))
+
 /** Undefined: there is none. */
 export async function readApproval(db: Db, id: string): Promise<Approval | undefined> {
-  const [found] = await db.select().from(approvals).where(eq(approvals.id, id))
+  const [found] = await withId(db, id)
   return found
 }
 
@@ -65,9 +67,6 @@ export async function decide(
       },
       sql`decided`,
     )}`
-  const [, [found]] = await db.batch([
-    db.execute(update),
-    db.select().from(approvals).where(eq(approvals.id, id)),
-  ])
+  const [, [found]] = await db.batch([db.execute(update), withId(db, id)])
   return found
 }

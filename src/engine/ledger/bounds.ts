@@ -10,6 +10,10 @@ export const killed = (b: SQL): SQL =>
 export const isOpen = (b: SQL): SQL => sql`(
   ${b}.status in ('running', 'completed') and ${b}.paused_by is null and not ${killed(b)})`
 
+/** How a batch stands whose gate is closed: one that would go on is stopped by something else than its status. */
+export const stoppedAs = (batchStatus: string): string =>
+  batchStatus === 'running' || batchStatus === 'completed' ? 'stopped' : batchStatus
+
 /** It takes no new items, but some of it last on. */
 export const lastsOn = (b: SQL): SQL => sql`(
   ${b}.status = 'completed' and (${b}.waiting > 0 or ${outstandingOf(b)} > 0))`

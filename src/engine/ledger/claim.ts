@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { batchStatuses, itemStatuses } from '../../db/schema.ts'
 import type { Json, Params, Workflow } from '../../workflows/contract.ts'
-import { isOpen, killed, morePages, overBudget } from './bounds.ts'
+import { isOpen, killed, morePages, overBudget, stoppedAs } from './bounds.ts'
 import { logBatchChange, rounds } from './changes.ts'
 import { recordedStep, recordedSteps, storedError, type Durable } from './item-steps/recorded.ts'
 import { unfinished } from './needs-work.ts'
@@ -152,10 +152,6 @@ const judgeClaim = (attempt: number) => sql`
 const undone = sql`(
   item.undoing is not null or (batch.status = 'cancelled' and item.handler is not null and item.claims > 0))`
 
-/** Why a gate is closed: a batch that would go on has been stopped by something else than its status. */
-export const stoppedAs = (batchStatus: string): string =>
-  batchStatus === 'running' || batchStatus === 'completed' ? 'stopped' : batchStatus
-
 function judge(found: z.output<typeof row>, token: string): Claim {
   const { params, scope, version, prepared, attempt } = found
   switch (found.outcome) {
@@ -179,9 +175,6 @@ function judge(found: z.output<typeof row>, token: string): Claim {
     case 'spent':
       return { outcome: 'closed', batchStatus: 'paused' }
     case 'closed':
-      return {
-        outcome: 'closed',
-        batchStatus: stoppedAs(found.batchStatus),
-      }
+      return { outcome: 'closed', batchStatus: stoppedAs(found.batchStatus) }
   }
 }

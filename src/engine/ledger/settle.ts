@@ -104,7 +104,7 @@ const judge = (tried: Try) => sql`
       case when not (${canaryDone}) then a.canary_verdict when ${canaryGood} then 'passed' else 'failed' end as verdict,
       a.exhausted and a.retrying = 0 and ${isComplete(sql.raw('a'), sql`a.outstanding`)}
         and batch.status in ('running', 'paused') as done,
-      batch.status = 'running' and ${starved(tried)} as starved, ${isOpen(batch)} and ${tripped} as tripped,
+      batch.status = 'running' and ${starved(tried)} as starved, ${tripped} and ${isOpen(batch)} as tripped,
       batch.status = 'completed' and a.outstanding = 0 and a.waiting = 0 as over,
       cardinality(array_remove(a.recent, '')) as failures,
       (select mode() within group (order by f) from unnest(a.recent) f where f <> '') as fingerprint

@@ -1,19 +1,8 @@
 import { beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { Handler } from '../../../src/workflows/contract.ts'
-import { startOne } from '../../support/durable.ts'
-import { insertUsers, userId } from '../../support/population.ts'
-import { resetEverything, rounds } from '../../support/rounds.ts'
-import { durableToy } from '../../support/toy.ts'
+import { oneUser, start } from './one-user.ts'
 
-type Toy = Handler<{ tag: string }, { text: string }>
-
-beforeEach(async () => {
-  await resetEverything()
-  await insertUsers(rounds([]).services.db, 1)
-})
-
-const start = (handler: Toy) => startOne(durableToy(handler), userId(1))
+beforeEach(oneUser)
 
 test('an event has no say in a sleep or a step of the same name', async () => {
   const acts: string[] = []

@@ -2,22 +2,14 @@ import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { reconcile } from '../../../src/engine/reconcile.ts'
-import type { Handler } from '../../../src/workflows/contract.ts'
 import { isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
 import { startOne } from '../../support/durable.ts'
 import { insertUsers, userId } from '../../support/population.ts'
-import { local, resetEverything, rounds } from '../../support/rounds.ts'
+import { local, rounds } from '../../support/rounds.ts'
 import { durableToy, toyWorkflow } from '../../support/toy.ts'
+import { anything, oneUser, start, type Toy } from './one-user.ts'
 
-type Toy = Handler<{ tag: string }, { text: string }>
-
-beforeEach(async () => {
-  await resetEverything()
-  await insertUsers(rounds([]).services.db, 1)
-})
-
-const start = (handler: Toy, options: Parameters<typeof durableToy>[1] = {}) =>
-  startOne(durableToy(handler, options), userId(1))
+beforeEach(oneUser)
 
 describe('a step', () => {
   test('is noted though the database fails for a moment', async () => {
@@ -71,13 +63,10 @@ describe('a step', () => {
 
 describe('a call', () => {
   test('is not made once a pause has answered, and is when the batch is resumed', async () => {
-    const schema = z.object({ text: z.string() })
     const acts: string[] = []
     const one = await start(async (_, { step, call }) => {
       await step('before', async () => void acts.push('before'))
-      return await call('ask', ({ ai }) =>
-        ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' }),
-      )
+      return await call('ask', ({ ai }) => ai.object(anything))
     })
     await one.deliver({ until: () => acts.length === 1, concurrency: 1 })
     await one.act('pause')
@@ -89,11 +78,8 @@ describe('a call', () => {
   })
 
   test('that is answered at a closed gate is not made again', async () => {
-    const schema = z.object({ text: z.string() })
     const asks: string[] = []
-    const one = await start(async (_, { call }) =>
-      call('ask', ({ ai }) => ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' })),
-    )
+    const one = await start(async (_, { call }) => call('ask', ({ ai }) => ai.object(anything)))
     const fate = ({ url }: PendingDelivery): Fate => {
       if (!url.startsWith('https://rounds.test')) asks.push(url)
       return 'normal'
@@ -109,9 +95,8 @@ describe('a call', () => {
 
   test('whose model asks for patience to the last is made again by a later run', async () => {
     await local('model', 'faults', { rules: [{ status: 429, retryAfterSeconds: 1, times: 5 }] })
-    const schema = z.object({ text: z.string() })
     const one = await start((_, { call }) =>
-      call('ask', ({ ai }) => ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' }), {
+      call('ask', ({ ai }) => ai.object(anything), {
         retries: 3,
         backoff: '1 second',
       }),
@@ -126,10 +111,7 @@ describe('a call', () => {
     ['fails', [{ status: 400 }], 'cancelled'],
   ])('that %s after its batch was cancelled ends with it', async (_, rules, status) => {
     await local('model', 'faults', { rules })
-    const schema = z.object({ text: z.string() })
-    const one = await start((__, { call }) =>
-      call('ask', ({ ai }) => ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' })),
-    )
+    const one = await start((__, { call }) => call('ask', ({ ai }) => ai.object(anything)))
     let asked = 0
     const calls = (delivery: PendingDelivery): Fate => {
       asked += Number(!delivery.url.startsWith('https://rounds.test'))
@@ -191,13 +173,11 @@ test('an item that was recorded before its workflow was durable fails', async ()
 })
 
 test('the budget reserves what all steps and calls of an item have used', async () => {
-  const schema = z.object({ text: z.string() })
-  const asked = { schema, instructions: 'Answer {"text": string}.', prompt: 'x' }
   const workflow = durableToy(
     async (_, { call, step }) => {
-      await call('first', ({ ai }) => ai.object(asked))
-      await call('second', ({ ai }) => ai.object(asked))
-      return await step('third', ({ ai }) => ai.object(asked))
+      await call('first', ({ ai }) => ai.object(anything))
+      await call('second', ({ ai }) => ai.object(anything))
+      return await step('third', ({ ai }) => ai.object(anything))
     },
     { estimate: { inputTokens: 1, outputTokens: 1, seconds: 1 }, maxOutstanding: 1, pageSize: 1 },
   )

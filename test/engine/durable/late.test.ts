@@ -2,22 +2,10 @@ import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { PermanentError } from '../../../src/errors.ts'
-import type { Handler } from '../../../src/workflows/contract.ts'
 import { isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
-import { startOne } from '../../support/durable.ts'
-import { insertUsers, userId } from '../../support/population.ts'
-import { resetEverything, rounds } from '../../support/rounds.ts'
-import { durableToy } from '../../support/toy.ts'
+import { anything, oneUser, start, type Toy } from './one-user.ts'
 
-type Toy = Handler<{ tag: string }, { text: string }>
-
-beforeEach(async () => {
-  await resetEverything()
-  await insertUsers(rounds([]).services.db, 1)
-})
-
-const start = (handler: Toy, options: Parameters<typeof durableToy>[1] = {}) =>
-  startOne(durableToy(handler, options), userId(1))
+beforeEach(oneUser)
 
 /** Keeps the deliveries of an item, so that each can come once more. */
 function keeping() {
@@ -42,10 +30,7 @@ function everything(fails: boolean) {
     await step('a', async () => void acts.push('a'))
     await sleep('week', '7 days')
     await waitForEvent('decision', { data: z.string(), timeout: '1 day' })
-    const schema = z.object({ text: z.string() })
-    await call('ask', ({ ai }) =>
-      ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' }),
-    )
+    await call('ask', ({ ai }) => ai.object(anything))
     compensate('b', async () => void acts.push('undo b'))
     await parallel({ b: async () => void acts.push('b'), c: async () => void acts.push('c') })
     if (fails) throw new PermanentError('in the end')

@@ -1,18 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Handler } from '../../../src/workflows/contract.ts'
 import { mockStep, startOne } from '../../support/durable.ts'
-import { insertUsers, userId } from '../../support/population.ts'
-import { resetEverything, rounds } from '../../support/rounds.ts'
+import { userId } from '../../support/population.ts'
 import { durableToy } from '../../support/toy.ts'
+import { oneUser, start, type Toy } from './one-user.ts'
 
-type Toy = Handler<{ tag: string }, { text: string }>
-
-beforeEach(async () => {
-  await resetEverything()
-  await insertUsers(rounds([]).services.db, 1)
-})
-
-const start = (handler: Toy) => startOne(durableToy(handler), userId(1))
+beforeEach(oneUser)
 
 describe('an author who errs is told at once', () => {
   test.each<[string, Toy, string]>([

@@ -1,21 +1,13 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import { PermanentError, RetryLaterError } from '../../../src/errors.ts'
-import type { Handler } from '../../../src/workflows/contract.ts'
 import { startOne } from '../../support/durable.ts'
 import { insertUsers, userId } from '../../support/population.ts'
-import { resetEverything, rounds } from '../../support/rounds.ts'
+import { rounds } from '../../support/rounds.ts'
 import { durableToy } from '../../support/toy.ts'
+import { anything, oneUser, start, type Toy } from './one-user.ts'
 
-type Toy = Handler<{ tag: string }, { text: string }>
-
-beforeEach(async () => {
-  await resetEverything()
-  await insertUsers(rounds([]).services.db, 1)
-})
-
-const start = (handler: Toy) => startOne(durableToy(handler), userId(1))
+beforeEach(oneUser)
 
 /** Fails the first so many times with a wish for patience. */
 function patience(times: number) {
@@ -32,8 +24,7 @@ describe('the undoing of an item', () => {
     const one = await start(async (_, { call, compensate }) => {
       compensate('order', async () => void acts.push('undo'))
       await call('order', async ({ ai }) => {
-        const schema = z.object({ text: z.string() })
-        const request = await ai.object({ schema, instructions: 'Answer {"text": string}.', prompt: 'x' })
+        const request = await ai.object(anything)
         return { ...request, read: () => Promise.reject(new Error('answered nothing')) }
       })
       return { text: 'never' }

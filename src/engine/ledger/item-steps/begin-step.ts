@@ -2,8 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
 import type { Json } from '../../../db/json.ts'
-import { isOpen } from '../bounds.ts'
-import { stoppedAs } from '../claim.ts'
+import { isOpen, stoppedAs } from '../bounds.ts'
 import { mayHaveActed, storedError, type StoredError } from './recorded.ts'
 
 /** A step of a durable item, at the item's attempt. */

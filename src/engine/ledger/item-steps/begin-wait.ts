@@ -1,8 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
-import { isOpen } from '../bounds.ts'
-import { stoppedAs } from '../claim.ts'
+import { isOpen, stoppedAs } from '../bounds.ts'
 import { hasRun, lockItem } from '../lock-item.ts'
 import { movedColumns, settle, untried, type NextPage } from '../settle.ts'
 import { eventPrefix } from './give-event.ts'
@@ -25,10 +24,8 @@ export type WaitBegun =
     }
   /** The time is over, or the event was given. */
   | { outcome: 'done'; result: z.output<ReturnType<typeof z.json>> }
-  /** Its batch takes no more work, so that no call is made. */
+  /** Its batch takes no more work, so that no call is made, or was cancelled: nothing is waited for any more. */
   | { outcome: 'closed'; batchStatus: string }
-  /** Its batch was cancelled: nothing is waited for any more. */
-  | { outcome: 'cancelled' }
   /** The item is at another attempt or has ended. */
   | { outcome: 'superseded' }
 
@@ -91,12 +88,7 @@ export async function beginWait(
   const [found] = await queryRows(db, statement, row)
   if (found === undefined) return { outcome: 'superseded' }
   const { status, seconds, result, nextPage, batchAttempt } = found
-  if (status === null) {
-    const { batchStatus } = found
-    return batchStatus === 'cancelled'
-      ? { outcome: 'cancelled' }
-      : { outcome: 'closed', batchStatus: stoppedAs(batchStatus) }
-  }
+  if (status === null) return { outcome: 'closed', batchStatus: stoppedAs(found.batchStatus) }
   if (status !== 'waiting') return { outcome: 'done', result }
   return {
     outcome: 'waiting',
