@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
+import { isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
 import { oneUser, start } from './one-user.ts'
 
 beforeEach(oneUser)
@@ -35,6 +36,23 @@ test('an event that does not fit fails the item, and says so', async () => {
   const item = await one.run()
   expect(item.status).toBe('failed')
   expect(item.error?.message).toContain('the event many does not fit')
+})
+
+test('an event that comes between two copies of the beginning of its wait wakes the item', async () => {
+  const one = await start(async (_, { waitForEvent }) => ({
+    text: (await waitForEvent('word', { data: z.string(), timeout: '1 day' })) ?? 'none',
+  }))
+  const kept: PendingDelivery[] = []
+  const fate = (delivery: PendingDelivery): Fate => {
+    if (isItem(delivery)) kept.push(delivery)
+    return 'normal'
+  }
+  await one.runUntilWaiting({ fate })
+  await one.give('word', 'here')
+  for (const { url, method, headers, body } of kept) {
+    await one.worker(new Request(url, { method, headers, body }))
+  }
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
 })
 
 test('whoever gives an event hears whether there is such an item; the first one counts', async () => {

@@ -65,7 +65,7 @@ export async function endWait(
         queued_at = case when gate.open then i.queued_at else now() end,
         lease_until = case when gate.open then now() + interval '60 seconds' end,
         input_tokens = i.input_tokens + ${usage.inputTokens}, output_tokens = i.output_tokens + ${usage.outputTokens}
-      from item join gate on true join step on true
+      from item join gate on true left join step on true
       where (item.status = 'waiting' or step.kind = 'call') and i.batch_id = item.batch_id and i.item_id = item.item_id
       returning ${movedColumns}
     ),
