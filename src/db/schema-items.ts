@@ -41,7 +41,7 @@ export const batchPages = pgTable(
 )
 
 /** An item of a workflow that waits for the end of another one. */
-export type Invoker = { workflow: string; itemId: string; event: string }
+export type Invoker = { workflow: string; batchId: string; itemId: string; event: string }
 
 /** One entity in a batch. */
 export const batchItems = pgTable(
@@ -84,6 +84,8 @@ export const batchItems = pgTable(
     acted: boolean('acted').notNull().default(false),
     /** What its steps have done is being undone, and then it ends so. */
     undoing: text('undoing', { enum: ['failed', 'cancelled'] }),
+    /** How often it has got a new run because its handler had asked for other steps than before. */
+    renewals: integer('renewals').notNull().default(0),
     /** When it was last given to QStash. */
     queuedAt: at('queued_at').notNull().defaultNow(),
     startedAt: at('started_at'),

@@ -10,7 +10,7 @@ import { startQueued } from './start.ts'
 import type { Services } from './services.ts'
 
 /**
- * Ends a batch. The runs of items that no delivery had reached are dropped, what durable items have done is undone.
+ * Ends a batch. The runs that have nothing to do any more are dropped, what durable items have done is undone.
  * False: it was not active.
  */
 export async function cancel(
@@ -22,7 +22,7 @@ export async function cancel(
   const dropped = await cancelBatch(services.db, batchId, by)
   if (dropped === undefined) return false
   if (workflow === undefined) return true
-  await dropRuns(services, workflow, batchId, dropped.untouched)
+  await dropRuns(services, workflow, batchId, dropped.superseded)
   try {
     await passOnDropped(services, workflow, batchId, dropped)
     await startQueued(services, workflow)

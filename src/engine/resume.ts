@@ -11,7 +11,8 @@ import { pageRun, triggerRuns } from './trigger.ts'
 /**
  * Lets a paused batch go on, or triggers again whatever a running one still has to do.
  *
- * @throws Error when QStash cannot be reached; the batch is then paused.
+ * @throws Error when QStash cannot be reached; a batch that was to run is then paused, and what lasts on of a completed one
+ * is found by the tick that reconciles.
  */
 export async function resume(
   services: Services,

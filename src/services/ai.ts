@@ -3,7 +3,7 @@ import { APICallError, generateText, NoObjectGeneratedError, Output, type Langua
 import { z } from 'zod'
 import type { Env } from '../env.ts'
 import { PermanentError, RetryLaterError } from '../errors.ts'
-import type { Ai, CallAi, Usage } from '../workflows/contract.ts'
+import type { Ai, CallAi, CallAnswer, Usage } from '../workflows/contract.ts'
 import { defaultRetrySeconds, retryAfter } from './retry-after.ts'
 
 /** An `Ai` that adds up what it uses. */
@@ -94,15 +94,21 @@ export const createCallAi = (env: Env): CallAi => ({
     return {
       ...request,
       method: 'POST',
-      async read({ status, headers, body }) {
-        const brought = () => Promise.resolve(new Response(body, { status, headers: headersOf(headers) }))
-        const ai = createAi(env, brought)(AbortSignal.timeout(readingMs))
-        const value = await ai.object(wish)
-        return { value, usage: ai.used() }
+      read: (answer) => reading(env, answer).object(wish),
+      async usage(answer) {
+        const ai = reading(env, answer)
+        await ai.object(wish).catch(() => undefined)
+        return ai.used()
       },
     }
   },
 })
+
+/** A model that gives the one answer that was brought. */
+function reading(env: Env, { status, headers, body }: CallAnswer): MeteredAi {
+  const brought = () => Promise.resolve(new Response(body, { status, headers: headersOf(headers) }))
+  return createAi(env, brought)(AbortSignal.timeout(readingMs))
+}
 
 /** Without those that speak of how the body was carried. */
 function headersOf(headers: Record<string, string[]>): Headers {

@@ -61,12 +61,12 @@ export type CallRequest<T extends Json> = {
    *
    * @throws PermanentError when it can never be what is wanted; RetryLaterError when it asks to come back later.
    */
-  read(answer: {
-    status: number
-    headers: Record<string, string[]>
-    body: string
-  }): Promise<{ value: T; usage: Usage }>
+  read(answer: CallAnswer): Promise<T>
+  /** Tokens that the answer took, also one that is not what is wanted. Left out: none. */
+  usage?(answer: CallAnswer): Promise<Usage>
 }
+
+export type CallAnswer = { status: number; headers: Record<string, string[]>; body: string }
 
 export type ItemTools = {
   /**

@@ -38,7 +38,7 @@ describe('runs of a cancelled batch', () => {
     expect(await now()).toMatchObject({ status: 'cancelled', counts: { queued: 0, running: 0 } })
   })
 
-  test('that were tried before are left to end by themselves', async () => {
+  test('are dropped as well when they were tried before', async () => {
     const { act, deliver, id, now } = await started(3, {
       work: () => {
         throw new Error('again')
@@ -54,8 +54,8 @@ describe('runs of a cancelled batch', () => {
       until: () => tried === 3,
     })
     await act('cancel')
-    expect(await itemRuns(id, 'RUN_CANCELED')).toBe(0)
-    await deliver()
+    expect(await itemRuns(id, 'RUN_CANCELED')).toBe(3)
+    expect(await deliver()).toEqual([])
     expect((await now()).counts).toMatchObject({ cancelled: 3, running: 0 })
     expect(await itemRuns(id, 'RUN_STARTED')).toBe(0)
   })

@@ -1,5 +1,5 @@
 import type { Json } from '../../workflows/contract.ts'
-import { giveEvent } from '../ledger/item-steps/give-event.ts'
+import { giveEvent, type EventTarget } from '../ledger/item-steps/give-event.ts'
 import { runId } from '../names.ts'
 import type { Services } from '../services.ts'
 import { itemIdentity, workflowRunId } from '../trigger.ts'
@@ -18,11 +18,7 @@ export const eventId = (
  * @returns whether there is such an item, unfinished.
  * @throws Error when QStash cannot be reached: an item that waits may be told again.
  */
-export async function giveEventTo(
-  services: Services,
-  to: { workflow: string; itemId: string; event: string },
-  data: Json,
-): Promise<boolean> {
+export async function giveEventTo(services: Services, to: EventTarget, data: Json): Promise<boolean> {
   const given = await giveEvent(services.db, to, data)
   for (const { batchId, attempt, waiting } of given) {
     if (!waiting) continue

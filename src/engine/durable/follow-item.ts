@@ -1,4 +1,4 @@
-import type { WorkflowContext } from '@upstash/workflow'
+import { WorkflowNonRetryableError, type WorkflowContext } from '@upstash/workflow'
 import { z } from 'zod'
 import { PermanentError, presentable } from '../../errors.ts'
 import { Skip, type Json, type Params, type Workflow } from '../../workflows/contract.ts'
@@ -16,7 +16,7 @@ import { sdkStep, type ItemRun, type Over } from './item-run.ts'
 import { saveEnd, type End } from './save.ts'
 import { isOutgrown, Pass, type Stopped } from './pass.ts'
 import { stepTools } from './step-tools.ts'
-import { toUndo, undoAll } from './undo.ts'
+import { undoAll } from './undo.ts'
 import { waitTools } from './wait-tools.ts'
 
 /**
@@ -74,7 +74,8 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
       }
       const done = await handler({ id: item.itemId, params }, tools)
       if (done instanceof Skip) return { is: 'skipped', reason: presentable(done.reason) }
-      pass.checkUndos()
+      const [unknown] = pass.unknownUndos()
+      if (unknown !== undefined) throw new PermanentError(`compensate names ${unknown}, which is no step`)
       return { is: 'finished', data: fitting(workflow, done) }
     } catch (error) {
       const isLast = run.context.retried >= workflow.layers.execute.retries
@@ -85,13 +86,21 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
       }
     }
   }
-  return { ended: await described(() => Promise.race([stopped.promise, handled()])), pass }
+  try {
+    return { ended: await described(() => Promise.race([stopped.promise, handled()])), pass }
+  } finally {
+    pass.end()
+  }
 }
+
+const tooFickle =
+  'the handler asks for other steps each time it runs: time, chance and what it reads belong in a step'
 
 /** Gives the item another run, which goes on from what the ledger has: this one's log fits the handler no more. */
 async function renew({ services, workflow, item }: ItemRun): Promise<Record<string, Json>> {
   const { batchId, itemId } = item
   const attempt = await leaveRun(services.db, item, 'renewed')
+  if (attempt === null) throw new WorkflowNonRetryableError(tooFickle)
   if (attempt !== undefined) {
     await triggerRuns(services, workflow, [itemRun(workflow, batchId, { id: itemId, attempt })])
   }
@@ -108,7 +117,7 @@ async function undone(
   const { itemId } = run.item
   const status = run.undoing ?? (why.is === 'cancelled' ? 'cancelled' : 'failed')
   const error = status === 'cancelled' ? cancelled : await grouped(causeOf(run, why, noted), itemId)
-  const undoing = await undoAll(run, { status, error }, toUndo(run, pass))
+  const undoing = await undoAll(run, { status, error }, pass.undos)
   if (undoing.is === 'over') return undoing
   const [failure] = undoing.failures
   if (failure === undefined) return { is: 'ended', status, error }

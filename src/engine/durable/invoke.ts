@@ -20,8 +20,9 @@ export const invokeTool =
     const parsed = other.params.safeParse(params)
     if (!parsed.success) throw new PermanentError(`the params do not fit: ${z.prettifyError(parsed.error)}`)
     const wanted = { workflow: other, itemId, params: parsed.data }
-    const before = await step(`${name}.start`, ({ key }) => startFor(run, name, wanted, key))
-    const found = before ?? (await waitForEvent(name, { data: ended, timeout }))
+    const end = `${name}.end`
+    const before = await step(name, ({ key }) => startFor(run, end, wanted, key))
+    const found = before ?? (await waitForEvent(end, { data: ended, timeout }))
     return found === null ? null : shown(workflow.data, found)
   }
 
@@ -60,7 +61,7 @@ async function startFor(
     const message = `item ${itemId} of ${workflow.name} cannot be started now: ${outcome}`
     throw new RetryLaterError(message, retrySeconds, { slows: false })
   }
-  const invoker = { workflow: own.name, itemId: item.itemId, event }
+  const invoker = { workflow: own.name, batchId: item.batchId, itemId: item.itemId, event }
   const waits =
     outcome !== 'done' &&
     outcome !== 'listed' &&

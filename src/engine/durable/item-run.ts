@@ -31,9 +31,7 @@ export type ItemRun = {
 
 /** What a step of a run comes to; stored by QStash, and given again to every further delivery. */
 export type Answer =
-  | { is: 'done'; value: Json; workMs: number }
-  | { is: 'failed'; error: ItemError; uncertain: boolean; workMs: number }
-  | Stop
+  { is: 'done'; value: Json; workMs: number } | { is: 'failed'; error: ItemError; workMs: number } | Stop
 
 /** Nothing more happens to the item in this run: it was put off, has another run, or its gate is closed. */
 export type Over = { is: 'over'; message: string }

@@ -30,12 +30,13 @@ const never = new Promise<never>(() => undefined)
  */
 export class Pass {
   readonly undos: Undo[] = []
-  /** Steps that have done something, or may have. */
-  readonly acted = new Set<string>()
   /** Milliseconds of work of the steps so far. */
   workMs = 0
 
   readonly #names = new Set<string>()
+  readonly #undoable = new Set<string>()
+  /** Nothing begins any more. */
+  #isOver = false
   #inside: string | null = null
   /** Steps that have not come to anything yet; one of them may be a wait. */
   readonly #open = new Set<Promise<Answer>>()
@@ -46,8 +47,19 @@ export class Pass {
 
   constructor(run: ItemRun, stop: (stopped: Stopped) => void, abort: (error: unknown) => void) {
     this.#run = run
-    this.#stop = stop
-    this.#abort = abort
+    this.#stop = (stopped) => {
+      this.end()
+      stop(stopped)
+    }
+    this.#abort = (error) => {
+      this.end()
+      abort(error)
+    }
+  }
+
+  /** The handler has come to its end, or to one step that stops it: what it has asked for beside that does not begin. */
+  end(): void {
+    this.#isOver = true
   }
 
   /**
@@ -55,13 +67,18 @@ export class Pass {
    *
    * @throws PermanentError when the name is none, or is taken.
    */
-  answer(name: string, make: () => Promise<Answer>, { isWait = false, ledgerName = name } = {}): Answering {
+  answer(
+    name: string,
+    make: () => Promise<Answer>,
+    { isWait = false, isUndoable = true, ledgerName = name } = {},
+  ): Answering {
     if (!stepName.safeParse(name).success) {
       throw new PermanentError(`${JSON.stringify(name)} is no name for a step`)
     }
     if (this.#inside !== null) throw new PermanentError(`the step ${name} is inside the step ${this.#inside}`)
     if (this.#names.has(name)) throw new PermanentError(`the step ${name} is there twice`)
     this.#names.add(name)
+    if (isUndoable) this.#undoable.add(name)
     const known = answerOf(this.#run.recorded.get(ledgerName), this.#run.undoing !== null)
     if (known?.is === 'done') return Promise.resolve(known)
     if (this.#run.undoing !== null) return Promise.resolve(known ?? { is: 'replayed' })
@@ -72,9 +89,7 @@ export class Pass {
   #inTurn(make: () => Promise<Answer>, isWait: boolean): Promise<Answer> {
     const before = [...this.#open]
     const isLate = before.length > 0 && (isWait || this.#isWaiting)
-    const made = isLate
-      ? Promise.all(before).then(async (come) => come.find(isStop) ?? (await make()))
-      : make()
+    const made = isLate ? this.#after(before, make) : make()
     this.#open.add(made)
     this.#isWaiting ||= isWait
     const close = () => {
@@ -83,6 +98,13 @@ export class Pass {
     }
     made.then(close, close)
     return made
+  }
+
+  async #after(before: readonly Promise<Answer>[], make: () => Promise<Answer>): Promise<Answer> {
+    await Promise.all(before)
+    // The handler has its turn first: it may have come to its end with what was waited for.
+    await new Promise((resolve) => setTimeout(resolve))
+    return this.#isOver ? await never : await make()
   }
 
   /** Does the work of a step, in which no other may begin. */
@@ -95,34 +117,40 @@ export class Pass {
     }
   }
 
-  /** @throws PermanentError when something is to be undone that was no step. */
-  checkUndos(): void {
-    const unknown = this.undos.find(({ step }) => !this.#names.has(step))
-    if (unknown !== undefined) throw new PermanentError(`compensate names ${unknown.step}, which is no step`)
+  /** @throws PermanentError when it is known already how to undo the step. */
+  compensate(undo: Undo): void {
+    if (this.undos.some(({ step }) => step === undo.step)) {
+      throw new PermanentError(`compensate names the step ${undo.step} twice`)
+    }
+    this.undos.push(undo)
+  }
+
+  /** What is to be undone and was no step so far; of the waits, only calls do anything. */
+  unknownUndos(): string[] {
+    return this.undos.map(({ step }) => step).filter((step) => !this.#undoable.has(step))
   }
 
   /** Gives the handler what a step came to, or nothing at all. */
-  async value(name: string, answering: Answering): Promise<Json> {
-    const outcome = await this.#settled(name, answering)
+  async value(answering: Answering): Promise<Json> {
+    const outcome = await this.#settled(answering)
     if (outcome.is === 'done') return outcome.value
     this.#stop(outcome)
     return await never
   }
 
   /** Gives the handler what a step came to, also when it failed. */
-  async outcome(name: string, answering: Answering): Promise<StepOutcome<Json>> {
-    const outcome = await this.#settled(name, answering)
+  async outcome(answering: Answering): Promise<StepOutcome<Json>> {
+    const outcome = await this.#settled(answering)
     if (outcome.is === 'done') return { ok: true, value: outcome.value }
     if (outcome.is === 'failed') return { ok: false, error: shownError(outcome.error) }
     this.#stop(outcome)
     return await never
   }
 
-  async #settled(name: string, answering: Answering) {
+  async #settled(answering: Answering) {
     try {
       const outcome = await answering
       if (outcome.is === 'done' || outcome.is === 'failed') this.workMs += outcome.workMs
-      if (outcome.is === 'done' || (outcome.is === 'failed' && outcome.uncertain)) this.acted.add(name)
       return outcome
     } catch (error) {
       if (isOutgrown(error)) this.#stop({ is: 'outgrown' })
@@ -131,8 +159,6 @@ export class Pass {
     }
   }
 }
-
-const isStop = (answer: Answer): answer is Stop => answer.is === 'over' || answer.is === 'cancelled'
 
 /** The SDK has other steps in the run's log than the handler asks for. */
 export const isOutgrown = (error: unknown) =>
@@ -150,11 +176,11 @@ const stepName = z
  */
 function answerOf(step: RecordedStep | undefined, isUndoing: boolean): Answer | undefined {
   if (step === undefined) return undefined
-  const { status, result, error, uncertain, workMs } = step
+  const { status, result, error, workMs } = step
   const stood = status === 'done' || status === 'undoing' || (isUndoing && status === 'undone')
   if (stood) return { is: 'done', value: result, workMs }
   if (status === 'failed' && error !== null) {
-    return { is: 'failed', error: { ...error, fingerprint: '' }, uncertain, workMs }
+    return { is: 'failed', error: { ...error, fingerprint: '' }, workMs }
   }
   return undefined
 }

@@ -7,11 +7,11 @@ import { checkStorable, until } from '../do-work.ts'
 import { itemError, type ItemError } from '../item-error.ts'
 import { beginStep, beginUndo, type Begun, type StepAt } from '../ledger/item-steps/begin-step.ts'
 import { finishStep, type StepEnd } from '../ledger/item-steps/finish-step.ts'
-import { runId } from '../names.ts'
 import { noted } from '../noted.ts'
 import { atClosedGate } from './closed-gate.ts'
 import { superseded, type Answer, type ItemRun } from './item-run.ts'
 import { putOff } from './put-off.ts'
+import { stepKey } from './step-key.ts'
 
 /** How a kind of step is begun, and what its tries end as. */
 type Kind = {
@@ -69,7 +69,7 @@ async function perform(
     const asked = new PermanentError(
       `the step ${name} asks for more retries than the ${most} of layers.execute`,
     )
-    return { is: 'failed', error: await itemError(asked, name, item.itemId), uncertain: false, workMs: 0 }
+    return { is: 'failed', error: await itemError(asked, name, item.itemId), workMs: 0 }
   }
   const timeout = options.timeout ?? workflow.timeout
   // Before the step begins, so that the work is aborted no later than its lease ends.
@@ -91,13 +91,12 @@ async function perform(
       throw new ClaimLost(`step ${name} of item ${item.itemId} was taken over before it was noted`)
   }
   try {
-    const { batchId, itemId } = item
-    const stepKey = await runId([services.env.ENVIRONMENT, batchId, itemId, name, begun.round])
-    const key = stepKey + kind.suffix
+    const keyOfStep = await stepKey(run, name, begun.round)
+    const key = keyOfStep + kind.suffix
     const used = stepServices(services, { key, signal }, () => {
       acted = true
     })
-    const given = { db: services.db, ai, ...used, key, stepKey, signal }
+    const given = { db: services.db, ai, ...used, key, stepKey: keyOfStep, signal }
     const value = (await until(signal, timeout, () => work(given, begun.result))) ?? null
     checkStorable(value)
     await finish(kind.done(value))
@@ -121,10 +120,8 @@ async function notBegun(
   switch (begun.outcome) {
     case 'done':
       return { is: 'done', value: begun.result, workMs: begun.workMs }
-    case 'failed': {
-      const { error, uncertain } = begun
-      return { is: 'failed', error: { ...error, fingerprint: '' }, uncertain, workMs: 0 }
-    }
+    case 'failed':
+      return { is: 'failed', error: { ...begun.error, fingerprint: '' }, workMs: 0 }
     case 'busy':
       throw new WorkflowRetryAfterError(
         `another delivery is at step ${name} of item ${run.item.itemId}`,
@@ -161,7 +158,7 @@ async function tried(
   const isCertain = error instanceof PermanentError
   if (isCertain || tries > (options.retries ?? retries) || run.context.retried >= retries) {
     await finish(kind.failed(described, !isCertain))
-    return { is: 'failed', error: described, uncertain: !isCertain, workMs: Date.now() - started }
+    return { is: 'failed', error: described, workMs: Date.now() - started }
   }
   await finish(kind.again(described, { counts: true, uncertain: true }))
   if (options.backoff === undefined) throw error

@@ -16,29 +16,23 @@ export function stepTools(run: ItemRun, pass: Pass): StepTools {
     )
 
   return {
-    step: (name, work, options) => returned(pass.value(name, begin(name, work, options))),
+    step: (name, work, options) => returned(pass.value(begin(name, work, options))),
 
     async parallel(steps, options) {
       // All at once, so that the SDK sees them as parallel.
       const outcomes = Object.entries(steps).map(
         async ([name, work]): Promise<[string, StepOutcome<Json>]> => [
           name,
-          await pass.outcome(name, begin(name, work, options)),
+          await pass.outcome(begin(name, work, options)),
         ],
       )
       return await returned(Promise.all(outcomes).then((all) => Object.fromEntries(all)))
     },
 
-    notify: (name, to, data) =>
-      returned(
-        pass.value(
-          name,
-          begin(name, () => giveEventTo(run.services, to, data)),
-        ),
-      ),
+    notify: (name, to, data) => returned(pass.value(begin(name, () => giveEventTo(run.services, to, data)))),
 
     compensate: (name, undo, options = {}) => {
-      pass.undos.push({ step: name, undo, options })
+      pass.compensate({ step: name, undo, options })
     },
   }
 }

@@ -1,38 +1,27 @@
 import type { ItemError } from '../item-error.ts'
 import { noteUndoing } from '../ledger/item-steps/note-undoing.ts'
+import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
 import { sdkStep, shownError, superseded, type Answer, type ItemRun, type Over } from './item-run.ts'
 import { performUndo } from './perform.ts'
-import type { Pass, Undo } from './pass.ts'
-
-/** What is to be undone of steps that have done something, or may have: last registered first. */
-export function toUndo(run: ItemRun, { undos, acted }: Pass): Undo[] {
-  return undos.toReversed().filter(({ step }) => {
-    const before = run.recorded.get(step)
-    if (before?.status === 'undone') return run.undoing === null && acted.has(step)
-    const stood = before?.status === 'done' || before?.status === 'undoing'
-    return acted.has(step) || stood || before?.uncertain === true
-  })
-}
+import type { Undo } from './pass.ts'
 
 /**
- * Undoes steps, one after the other, each as a step of the run.
+ * Undoes, of the steps that the handler has said how to undo, those that have done something or may have, as the ledger
+ * says: one after the other, the last registered first, each as a step of the run.
  *
  * @returns what could not be undone. `Over`: another run goes on with it.
  */
 export async function undoAll(
   run: ItemRun,
   why: { status: 'failed' | 'cancelled'; error: ItemError },
-  steps: readonly Undo[],
+  undos: readonly Undo[],
 ): Promise<{ is: 'undone'; failures: ItemError[] } | Over> {
-  // Noted first: whatever becomes of this run, nothing is done for the item any more.
-  if (steps.length > 0 && run.undoing === null) {
-    const noted = await sdkStep(run, 'undo', () =>
-      noteUndoing(run.services.db, run.item, why.status, shownError(why.error)),
-    )
-    if (!noted) return superseded
-  }
+  if (undos.length === 0) return { is: 'undone', failures: [] }
+  const acted = await actedSteps(run, why)
+  if (acted === null) return superseded
   const failures: ItemError[] = []
-  for (const { step, undo, options } of steps) {
+  for (const { step, undo, options } of undos.toReversed()) {
+    if (!acted.includes(step)) continue
     const answer: Answer = await sdkStep(run, `undo:${step}`, () =>
       performUndo(
         run,
@@ -46,3 +35,21 @@ export async function undoAll(
   }
   return { is: 'undone', failures }
 }
+
+/**
+ * What there is to undo, told once nothing is done for the item any more, whatever becomes of this run. Null: the item is
+ * at another attempt.
+ */
+async function actedSteps(
+  run: ItemRun,
+  { status, error }: { status: 'failed' | 'cancelled'; error: ItemError },
+): Promise<string[] | null> {
+  if (run.undoing !== null) return [...run.recorded.values()].filter(isToUndo).map(({ name }) => name)
+  return await sdkStep(run, 'undo', async () => {
+    const steps = await noteUndoing(run.services.db, run.item, status, shownError(error))
+    return steps?.filter(isToUndo).map(({ name }) => name) ?? null
+  })
+}
+
+const isToUndo = ({ status, uncertain }: RecordedStep) =>
+  status === 'done' || status === 'undoing' || (status !== 'undone' && uncertain)

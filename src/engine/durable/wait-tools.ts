@@ -5,9 +5,11 @@ import type { ItemTools, Json } from '../../workflows/contract.ts'
 import type { WaitTime } from '../ledger/item-steps/begin-wait.ts'
 import { callSeconds, callSettings } from './call.ts'
 import { eventId } from './events.ts'
+import { itemError } from '../item-error.ts'
 import { eventPrefix } from '../ledger/item-steps/give-event.ts'
-import { runId } from '../names.ts'
-import { returned, sdkStep, type Answer, type ItemRun } from './item-run.ts'
+import { refuseEvent } from '../ledger/item-steps/refuse-event.ts'
+import { returned, sdkStep, shownError, type Answer, type ItemRun } from './item-run.ts'
+import { stepKey } from './step-key.ts'
 import type { Pass } from './pass.ts'
 import { startWaiting, stopWaiting, takeAnswer, type Waiting } from './wait.ts'
 
@@ -27,16 +29,19 @@ export function waitTools(run: ItemRun, pass: Pass): WaitTools {
     name: string,
     begin: { kind: Kind; time: WaitTime },
     meanwhile: (waiting: Waiting) => Promise<() => Promise<Answer>>,
+    misfitOf: (come: Json) => string | null = () => null,
   ): Promise<Json> => {
     // What anybody may give has names of its own.
     const ledgerName = begin.kind === 'event' ? eventPrefix + name : name
     const waited = async () => {
       const begun = await sdkStep(run, `${name}:begin`, () => startWaiting(run, ledgerName, begin))
-      if (begun.is !== 'waiting') return begun
-      const end = await meanwhile(begun)
-      return await sdkStep(run, `${name}:end`, end)
+      const come = begun.is === 'waiting' ? await sdkStep(run, `${name}:end`, await meanwhile(begun)) : begun
+      const misfit = come.is === 'done' ? misfitOf(come.value) : null
+      if (misfit === null) return come
+      return await sdkStep(run, `${name}:refuse`, () => refuse(run, name, ledgerName, misfit))
     }
-    return pass.value(name, pass.answer(name, waited, { isWait: true, ledgerName }))
+    const isUndoable = begin.kind === 'call'
+    return pass.value(pass.answer(name, waited, { isWait: true, isUndoable, ledgerName }))
   }
   const over = (name: string) => () => stopWaiting(run, name, { status: 'over' })
 
@@ -55,21 +60,24 @@ export function waitTools(run: ItemRun, pass: Pass): WaitTools {
 
     async waitForEvent(name, { data, timeout }) {
       const time = { seconds: ms(timeout) / 1000 }
-      const given = await wait(name, { kind: 'event', time }, async ({ seconds }) => {
+      const event = z.object({ data }).nullable()
+      const meanwhile = async ({ seconds }: Waiting) => {
         const id = await eventId(services, item, name)
         await context.waitForEvent(sdkName(name), id, { timeout: seconds })
         return over(eventPrefix + name)
-      })
-      if (given === null) return null
-      const parsed = z.object({ data }).safeParse(given)
-      if (parsed.success) return parsed.data.data
-      throw new PermanentError(`the event ${name} does not fit: ${z.prettifyError(parsed.error)}`)
+      }
+      const misfitOf = (come: Json) => {
+        const { error } = event.safeParse(come)
+        return error === undefined ? null : `the event ${name} does not fit: ${z.prettifyError(error)}`
+      }
+      const given = event.parse(await wait(name, { kind: 'event', time }, meanwhile, misfitOf))
+      return given?.data ?? null
     },
 
     call: (name, request, options = {}) => {
       const time = { seconds: callSeconds(run, options) }
-      const called = wait(name, { kind: 'call', time }, async () => {
-        const key = await runId([services.env.ENVIRONMENT, item.batchId, item.itemId, name, 'call'])
+      const called = wait(name, { kind: 'call', time }, async ({ round }) => {
+        const key = await stepKey(run, name, round)
         const made = await request({ ai: services.callAi, key })
         const { status, header, body } = await context.call(sdkName(name), callSettings(run, made, options))
         const text = typeof body === 'string' ? body : JSON.stringify(body)
@@ -78,6 +86,13 @@ export function waitTools(run: ItemRun, pass: Pass): WaitTools {
       return returned(called)
     },
   }
+}
+
+/** Fails a wait for what has come to it. */
+async function refuse(run: ItemRun, name: string, ledgerName: string, misfit: string): Promise<Answer> {
+  const error = await itemError(new PermanentError(misfit), name, run.item.itemId)
+  await refuseEvent(run.services.db, { ...run.item, name: ledgerName }, shownError(error))
+  return { is: 'failed', error, workMs: 0 }
 }
 
 function parsedTime(time: string): string {

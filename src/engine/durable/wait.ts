@@ -1,5 +1,5 @@
 import { PermanentError, RetryLaterError } from '../../errors.ts'
-import type { CallRequest, Json, Usage } from '../../workflows/contract.ts'
+import type { CallAnswer, CallRequest, Json, Usage } from '../../workflows/contract.ts'
 import { checkStorable } from '../do-work.ts'
 import { itemError } from '../item-error.ts'
 import { passOn, passOnAgain } from '../layers/pass-on.ts'
@@ -9,9 +9,10 @@ import { itemState } from '../ledger/item-state.ts'
 import { atClosedGate } from './closed-gate.ts'
 import { over, superseded, type Answer, type ItemRun } from './item-run.ts'
 import { putOff } from './put-off.ts'
+import { itemRun, triggerRuns } from '../trigger.ts'
 
-/** The item waits, for so many seconds. */
-export type Waiting = { is: 'waiting'; seconds: number }
+/** The item waits, for so many seconds. `round` is part of the key of a call. */
+export type Waiting = { is: 'waiting'; seconds: number; round: number }
 
 type Wait = { kind: 'sleep' | 'event' | 'call'; time: WaitTime }
 
@@ -27,21 +28,26 @@ export async function startWaiting(run: ItemRun, name: string, wait: Wait): Prom
     case 'superseded':
       return superseded
     case 'waiting': {
-      const { seconds, nextPage, batchStatus, repeated } = begun
+      const { seconds, round, nextPage, batchStatus, repeated } = begun
       if (!repeated)
         await passOn(services, workflow, item, { nextPage, batchStatus, made: null, isInvoked: false })
       // Whoever began the wait may have died before it could pass anything on.
       const state = repeated ? await itemState(services.db, item) : undefined
       if (state !== undefined) await passOnAgain(services, workflow, item, state)
-      return { is: 'waiting', seconds }
+      return { is: 'waiting', seconds, round }
     }
   }
 }
 
 /** Lets the item go on after a wait, unless its gate is closed. */
-export async function stopWaiting(run: ItemRun, name: string, end: WaitEnd): Promise<Answer> {
-  const { services, item } = run
-  const woken = await endWait(services.db, { ...item, name }, end, item)
+export async function stopWaiting(
+  run: ItemRun,
+  name: string,
+  end: WaitEnd,
+  called: Usage = none,
+): Promise<Answer> {
+  const { services, workflow, item } = run
+  const woken = await endWait(services.db, { ...item, name }, end, item, called)
   switch (woken.outcome) {
     case 'woken':
       return { is: 'done', value: woken.result, workMs: 0 }
@@ -49,32 +55,41 @@ export async function stopWaiting(run: ItemRun, name: string, end: WaitEnd): Pro
       return { is: 'cancelled' }
     case 'closed':
       return over(`batch is ${woken.batchStatus}`)
+    case 'crowded':
+      await triggerRuns(services, workflow, [
+        itemRun(workflow, item.batchId, { id: item.itemId, attempt: woken.attempt }),
+      ])
+      return over('the budget is reserved for items at work: a new run asks for room')
     case 'superseded':
       return superseded
   }
 }
+
+const none: Usage = { inputTokens: 0, outputTokens: 0 }
 
 /** Reads the answer to a call, and lets the item go on with it. */
 export async function takeAnswer(
   run: ItemRun,
   name: string,
   request: CallRequest<Json>,
-  answer: Parameters<CallRequest<Json>['read']>[0],
+  answer: CallAnswer,
 ): Promise<Answer> {
-  let read: { value: Json; usage: Usage }
+  let used = none
+  let result: Json
   try {
-    read = await request.read(answer)
-    checkStorable(read.value)
+    used = (await request.usage?.(answer)) ?? none
+    result = await request.read(answer)
+    checkStorable(result)
   } catch (error) {
     const described = await itemError(error, name, run.item.itemId)
     const uncertain = !(error instanceof PermanentError)
     if (error instanceof RetryLaterError) {
-      const woken = await stopWaiting(run, name, { status: 'again', error: described })
+      const woken = await stopWaiting(run, name, { status: 'again', error: described }, used)
       return woken.is === 'done' ? await putOff(run, error, described) : woken
     }
-    const woken = await stopWaiting(run, name, { status: 'failed', error: described, uncertain })
+    const woken = await stopWaiting(run, name, { status: 'failed', error: described, uncertain }, used)
     if (woken.is !== 'done') return woken
-    return { is: 'failed', error: described, uncertain, workMs: 0 }
+    return { is: 'failed', error: described, workMs: 0 }
   }
-  return await stopWaiting(run, name, { status: 'answered', result: read.value, usage: read.usage })
+  return await stopWaiting(run, name, { status: 'answered', result }, used)
 }

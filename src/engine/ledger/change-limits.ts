@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import type { Budget, Tolerate } from '../../workflows/contract.ts'
 import type { Prices } from '../dollars.ts'
-import { killed, outstandingOf, overBudget, roomFor } from './bounds.ts'
+import { killed, lastsOn, outstandingOf, overBudget, roomFor } from './bounds.ts'
 import { logBatchChange, type By } from './changes.ts'
 import type { NextPage } from './settle.ts'
 
@@ -36,7 +36,8 @@ export async function changeLimits(
 ): Promise<{ nextPage: NextPage | null; resumes: boolean } | undefined> {
   const statement = sql`
     with was as (
-      select * from batches where id = ${batchId}::uuid and status in ('queued', 'starting', 'running', 'paused')
+      select * from batches where id = ${batchId}::uuid
+        and (status in ('queued', 'starting', 'running', 'paused') or ${lastsOn(sql.raw('batches'))})
       for no key update
     ),
     wished as (
@@ -64,7 +65,7 @@ export async function changeLimits(
     ),
     logged as (${logBatchChange(by, sql`'batch.limits'`, was, b, sql`changed b join was on true`)})
     select case when was.awaiting_room and not c.awaiting_room then c.pages + 1 end as "nextPage", c.attempt,
-      c.status = 'paused' and c.paused_by is not distinct from 'budget'
+      c.status in ('paused', 'completed') and c.paused_by is not distinct from 'budget'
         and not ${overBudget(sql.raw('c'), sql`1`)} and not ${killed(sql.raw('c'))} as resumes
     from changed c join was on true`
   const [changed] = await queryRows(db, statement, row)

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { batchStatuses, itemStatuses } from '../../db/schema.ts'
 import type { Json, Params, Workflow } from '../../workflows/contract.ts'
-import { isOpen, killed, morePages, overBudget, stoppedAs } from './bounds.ts'
+import { isOpen, morePages, overBudget, stoppedAs } from './bounds.ts'
 import { logBatchChange, rounds } from './changes.ts'
 import { recordedStep, recordedSteps, storedError, type Durable } from './item-steps/recorded.ts'
 import { unfinished } from './needs-work.ts'
@@ -60,7 +60,7 @@ const batch = sql.raw('batch')
 /**
  * The gate. Locks the batch, so that a pause or cancel that has answered is seen, checks what bounds it, and marks the
  * item `running` with a fencing token and a lease. A batch whose budget has no room for one more item beside what is
- * spent pauses; otherwise nothing changes at a closed gate: resuming gives the item a new run.
+ * spent pauses, as does what lasts on of one that is complete; otherwise nothing changes at a closed gate: resuming gives the item a new run.
  *
  * A durable item is its attempt's: claiming it again changes nothing, and its steps have leases of their own. One that has
  * begun in a batch that was cancelled is claimed to be undone.
@@ -97,14 +97,14 @@ export async function claimItem(
         running = b.running + (g.outcome = 'claimed' and g.status = 'queued')::int
           - (g.outcome = 'crowded' and g.status = 'running')::int,
         duplicates = b.duplicates + (g.outcome in ('finished', 'busy', 'superseded'))::int,
-        status = case when g.outcome = 'spent' then 'paused' else b.status end,
+        status = case when g.outcome = 'spent' and b.status = 'running' then 'paused' else b.status end,
         paused_by = case when g.outcome = 'spent' then 'budget' else b.paused_by end,
         reason = case when g.outcome = 'spent' then ${spent} else b.reason end
       from gate g where b.id = g.batch_id and g.outcome <> 'closed'
       returning b.*
     ),
     logged as (
-      ${logBatchChange(rounds, sql`'batch.pause'`, batch, sql.raw('c'), sql`counted c join batch on c.status <> batch.status`)}
+      ${logBatchChange(rounds, sql`'batch.pause'`, batch, sql.raw('c'), sql`counted c join batch on c.paused_by is distinct from batch.paused_by`)}
     )
     select
       g.outcome, batch.status as "batchStatus", batch.params, batch.scope, batch.attempt as "batchAttempt", batch.pages,
@@ -132,8 +132,7 @@ const judgeClaim = (attempt: number) => sql`
           when ${undone} and live.step_lease is not null then 'busy'
           when item.handler is not null and item.status <> 'queued' then 'again'
           when ${undone} then 'claimed'
-          when batch.status = 'completed' and item.claims > 0 and ${isOpen(batch)} then 'claimed'
-          when batch.status <> 'running' or ${killed(batch)} then 'closed'
+          when not ${isOpen(batch)} or (batch.status = 'completed' and item.claims = 0) then 'closed'
           when s.item_id is null and ${overBudget(batch, sql`1`)} then 'spent'
           when s.item_id is null and ${overBudget(batch, sql`(batch.running + (item.status = 'queued')::int)`)}
             then 'crowded'

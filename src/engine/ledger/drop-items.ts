@@ -5,7 +5,7 @@ import { logHealedItems } from './log-heal.ts'
 import type { NextPage } from './settle.ts'
 
 const row = z.object({
-  untouched: z.array(z.object({ id: z.string(), attempt: z.int() })),
+  superseded: z.array(z.object({ id: z.string(), attempt: z.int() })),
   page: z.int().nullable(),
   attempt: z.int(),
   isInvoked: z.boolean(),
@@ -33,7 +33,7 @@ export const dropItems = (batchId: string, wanted: { which: SQL; heals: boolean 
       undoing = case when begun then coalesce(i.undoing, 'cancelled') end,
       queued_at = case when begun then now() else i.queued_at end, ended_at = case when not begun then now() end
     from item where i.batch_id = item.batch_id and i.item_id = item.item_id
-    returning i.batch_id, i.workflow, i.item_id, i.attempt, i.page, i.claims, i.invokers, item.status as was, item.begun
+    returning i.batch_id, i.workflow, i.item_id, i.attempt, i.page, i.invokers, item.status as was, item.begun
   ),
   kept as (
     update batch_items i set retry = false where i.batch_id = ${batchId}::uuid and i.retry
@@ -50,15 +50,15 @@ export const dropItems = (batchId: string, wanted: { which: SQL; heals: boolean 
     ${logHealedItems('heal.cancelled-item', sql`dropped where ${wanted.heals}::boolean`)}
   )
   select coalesce((
-      select jsonb_agg(jsonb_build_object('id', item_id, 'attempt', attempt)) from dropped where claims = 0), '[]')
-      as untouched,
+      select jsonb_agg(jsonb_build_object('id', item_id, 'attempt', attempt - begun::int)) from dropped), '[]')
+      as superseded,
     (select min(page) from dropped where begun) as page, b.attempt,
     exists (select 1 from dropped d where not d.begun and d.invokers <> '[]') as "isInvoked"
   from batches b where b.id = ${batchId}::uuid`
 
 export type Dropped = {
-  /** Items that no delivery had ever reached: their runs have nothing to do any more. */
-  untouched: DueItem[]
+  /** The runs of these have nothing to do any more. */
+  superseded: DueItem[]
   /** The page to trigger, so that items are undone; null: there is nothing to undo. */
   nextPage: NextPage | null
   /** Somebody is to hear of the end of one of them. */
@@ -67,7 +67,7 @@ export type Dropped = {
 
 /** What `dropItems` did. */
 export function parseDropped(value: unknown): Dropped {
-  if (value === undefined) return { untouched: [], nextPage: null, isInvoked: false }
-  const { untouched, page, attempt, ...rest } = row.parse(value)
-  return { ...rest, untouched, nextPage: page === null ? null : { page, attempt } }
+  if (value === undefined) return { superseded: [], nextPage: null, isInvoked: false }
+  const { page, attempt, ...rest } = row.parse(value)
+  return { ...rest, nextPage: page === null ? null : { page, attempt } }
 }

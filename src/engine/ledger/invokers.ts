@@ -24,7 +24,9 @@ const row = z.object({
   itemId: z.string(),
   status: z.string(),
   data: z.json(),
-  invokers: z.array(z.object({ workflow: z.string(), itemId: z.string(), event: z.string() })),
+  invokers: z.array(
+    z.object({ workflow: z.string(), batchId: z.uuid(), itemId: z.string(), event: z.string() }),
+  ),
 })
 
 /** An item that has ended, what came of it, and who is to hear of that. */

@@ -2,7 +2,7 @@ import { asc, sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { killSwitches } from '../../db/schema.ts'
-import { killed } from './bounds.ts'
+import { killed, lastsOn } from './bounds.ts'
 import { logBatchChange, rounds, type By } from './changes.ts'
 
 /** Stands for every workflow; none may be called so. */
@@ -31,8 +31,8 @@ export async function engageKillSwitch(db: Db, workflow: string, by: By): Promis
 }
 
 /**
- * Pauses the running batches among `which`, a condition on `batches`, if a kill switch is on for them; one in `starting`
- * is paused when it begins. Whoever lets a batch run without a lock that the switch waits for does this afterwards.
+ * Pauses the running batches among `which`, a condition on `batches`, if a kill switch is on for them, and what lasts on of
+ * completed ones; one in `starting` is paused when it begins. Whoever lets a batch run without a lock that the switch waits for does this afterwards.
  *
  * @returns their ids.
  */
@@ -40,15 +40,17 @@ export async function pauseKilled(db: Db, which: SQL, by: By): Promise<string[]>
   const pause = sql`
     with was as (
       select * from batches
-      where status in ('starting', 'running', 'paused') and ${killed(sql.raw('batches'))} and ${which}
+      where (status in ('starting', 'running', 'paused') or ${lastsOn(sql.raw('batches'))})
+        and ${killed(sql.raw('batches'))} and ${which}
       for no key update
     ),
     paused as (
       update batches b set
-        status = case when was.status = 'starting' then was.status else 'paused' end,
+        status = case when was.status in ('starting', 'completed') then was.status else 'paused' end,
         paused_by = 'kill_switch', reason = ${by.reason}
       from was
-      where b.id = was.id and (was.status = 'running' or (was.status = 'starting' and was.paused_by is null))
+      where b.id = was.id and (
+        was.status = 'running' or (was.status in ('starting', 'completed') and was.paused_by is null))
       returning b.*
     ),
     logged as (${logBatchChange(by, sql`'batch.pause'`, was, b, sql`paused b join was on b.id = was.id`)})

@@ -59,7 +59,7 @@ export async function resumeBatch(
             then 'inactive'
           when was.paused_by is distinct from coalesce(${onlyPausedBy ?? null}::text, was.paused_by) then 'inactive'
           when ${killed(sql.raw('was'))} then 'killed'
-          when was.status <> 'completed' and ${overBudget(sql.raw('was'), sql`1`)} then 'over_budget'
+          when ${overBudget(sql.raw('was'), sql`1`)} then 'over_budget'
           else 'resumed'
         end as outcome
       from was

@@ -4,7 +4,7 @@ import { isTaken, transact, type Db } from '../../db/client.ts'
 import { killed, morePages } from './bounds.ts'
 import { logChange, rounds, type By } from './changes.ts'
 import { pauseKilled } from './kill-switch.ts'
-import { unfinished } from './needs-work.ts'
+import { atWorkThoughCancelled } from './live-predecessor.ts'
 import type { NextPage } from './settle.ts'
 
 /** So many are marked at once: the batch is locked meanwhile. */
@@ -114,8 +114,7 @@ const judge = (batchId: string, asked: Asked, { key }: By): SQL => sql`
         when b.status not in ('running', 'paused', 'completed') then 'ended'
         when ${killed(sql.raw('b'))} then 'killed'
         when b.status = 'completed' and (a.id is not null or exists (
-          select 1 from batch_items h where h.workflow = b.workflow and h.status in ${unfinished}
-            and h.status = 'running' and h.lease_until > now()))
+          select 1 from batch_items i where i.workflow = b.workflow and ${atWorkThoughCancelled}))
           then 'busy'
         else 'retried'
       end as outcome

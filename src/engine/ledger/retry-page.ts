@@ -50,7 +50,7 @@ export async function recordRetryPage(
         retry = false, status = case when m.held then i.status else 'queued' end,
         attempt = i.attempt + (not m.held)::int, page = case when m.held then i.page else ${page}::int end,
         error = case when m.held then i.error end, fingerprint = case when m.held then i.fingerprint end,
-        ended_at = case when m.held then i.ended_at end, acted = m.held and i.acted,
+        ended_at = case when m.held then i.ended_at end, acted = m.held and i.acted, renewals = 0,
         handler = case when ${hasStepsThatStand} then i.handler else ${currentHandler(workflow)}::int end,
         queued_at = case when m.held then i.queued_at else now() end
       from marked m, recorded r where i.batch_id = r.batch_id and i.item_id = m.item_id

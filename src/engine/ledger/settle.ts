@@ -113,7 +113,7 @@ const judge = (tried: Try) => sql`
   closing as (
     select j.*,
       case
-        when j.done then null
+        when j.done and j.waiting = 0 then null
         when batch.status in ('running', 'paused') and j.verdict = 'failed' and batch.canary_verdict = 'pending'
           then 'canary'
         when j.over then null when j.tripped or j.starved then 'breaker'
@@ -121,18 +121,21 @@ const judge = (tried: Try) => sql`
     from judged j join batch on true
   )`
 
+/** What last on of a batch that is complete stays paused with it. */
+const endsPause = sql`((c.done and c.waiting = 0) or c.over or (c.done and c.pauser is null and b.paused_by = 'lost_run'))`
+
 const write = (pageSize: number, tried: Try) => sql`
   settled as (
     update batches b set
       running = c.running, waiting = c.waiting, succeeded = c.succeeded, prepared = c.prepared, skipped = c.skipped, failed = c.failed, cancelled = c.cancelled,
       input_tokens = c.input_tokens, output_tokens = c.output_tokens, work_ms = c.work_ms,
       item_tokens = c.item_tokens, item_usd = c.item_usd, recent = c.recent,
-      throttled_rate = c.throttled_rate,
+      throttled_rate = case when b.status = 'completed' then b.throttled_rate else c.throttled_rate end,
       throttled_at = case when c.throttled_rate is distinct from b.throttled_rate then now() else b.throttled_at end,
       canary_verdict = c.verdict,
       status = case when c.done or b.status = 'completed' then 'completed' when c.pauser is not null then 'paused' else b.status end,
-      paused_by = case when c.done or c.over then null else coalesce(c.pauser, b.paused_by) end,
-      reason = case when c.done or c.over then null when c.pauser = 'canary' then ${canaryReason}
+      paused_by = case when ${endsPause} then null else coalesce(c.pauser, b.paused_by) end,
+      reason = case when ${endsPause} then null when c.pauser = 'canary' then ${canaryReason}
         when c.pauser = 'breaker' then ${breakerReason(tried)} else b.reason end,
       ended_at = case when c.done then now() else b.ended_at end,
       awaiting_room = b.awaiting_room and not (

@@ -33,15 +33,17 @@ describe('an item that waits', () => {
     expect(app.acts.toSorted()).toEqual([...done('after', 3), ...done('before', 3)].toSorted())
   })
 
-  test('does not wake up while the kill switch is on', async () => {
+  test('does not wake up after the kill switch, until its batch is resumed', async () => {
     const app = await asleep(2, { completion: 'started' })
     expect(await app.now()).toMatchObject({ status: 'completed', counts: { waiting: 2 } })
     await app.call('PUT', '/api/admin/kill-switches/toy', { on: true })
     await app.deliver()
     expect(app.acts).toHaveLength(2)
     await app.call('PUT', '/api/admin/kill-switches/toy', { on: false })
-    await app.services.db.execute(sql`update batch_items set queued_at = now() - interval '1 hour'`)
-    await reconcile(app.services, [app.workflow], { graceSeconds: 0 })
+    expect(await app.now()).toMatchObject({ status: 'completed', pausedBy: 'kill_switch' })
+    await app.deliver()
+    expect(app.acts).toHaveLength(2)
+    expect(await app.act('resume')).toMatchObject({ status: 200 })
     await app.deliver()
     expect(await app.now()).toMatchObject({
       status: 'completed',

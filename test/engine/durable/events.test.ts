@@ -38,6 +38,20 @@ test('an event that does not fit fails the item, and says so', async () => {
   expect(item.error?.message).toContain('the event many does not fit')
 })
 
+test('an item that failed by an event which did not fit waits for another one when it is tried again', async () => {
+  const one = await start(async (_, { waitForEvent }) => {
+    const many = await waitForEvent('many', { data: z.number(), timeout: '1 day' })
+    return { text: String(many) }
+  })
+  await one.runUntilWaiting()
+  await one.give('many', 'not a number')
+  expect(await one.run()).toMatchObject({ status: 'failed' })
+  await one.act('retry', { all: true })
+  expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'many' })
+  await one.give('many', 7)
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+})
+
 test('an event that comes between two copies of the beginning of its wait wakes the item', async () => {
   const one = await start(async (_, { waitForEvent }) => ({
     text: (await waitForEvent('word', { data: z.string(), timeout: '1 day' })) ?? 'none',

@@ -31,27 +31,36 @@ const lateSecond = (delivery: PendingDelivery): Fate => (isItemOf(userId(2))(del
 const loseToy = ({ url }: PendingDelivery): Fate => (url.endsWith('/toy/execute-user') ? 'lost' : 'normal')
 
 /** A workflow that invokes `toy` for its item and waits for it. */
-const caller = (timeout: Parameters<ItemTools['invoke']>[1]['timeout'] = '1 day') =>
+const caller = (
+  timeout: Parameters<ItemTools['invoke']>[1]['timeout'] = '1 day',
+  {
+    before,
+    after,
+  }: { before?: (tools: ItemTools) => void; after?: (tools: ItemTools) => Promise<void> } = {},
+) =>
   defineWorkflow({
     name: 'caller',
     entity: { one: 'user', many: 'users' },
-    params: z.object({}),
+    params: z.object({ tag: z.string().default('') }),
+    scope: ({ tag }) => tag,
     data: z.object({ heard: z.string() }),
     replaySafe: false,
     population: ({ db }) => db.select({ id: users.id, version: inputVersion(users.id) }).from(users),
     run: {
-      1: async ({ id }, { invoke }) => {
+      1: async ({ id, params }, tools) => {
+        before?.(tools)
         const workflow = {
           name: 'toy',
           params: z.object({ tag: z.string() }),
           data: z.object({ text: z.string() }),
         }
-        const heard: Invoked<{ text: string }> | null = await invoke('ask', {
+        const heard: Invoked<{ text: string }> | null = await tools.invoke('ask', {
           workflow,
           itemId: id,
-          params: { tag: '' },
+          params,
           timeout,
         })
+        await after?.(tools)
         return { heard: JSON.stringify(heard) }
       },
     },
@@ -176,6 +185,44 @@ describe('an item that invokes another one', () => {
     await app.deliver()
     const { body } = await app.call('GET', `/api/admin/batches/${id}/items/${userId(1)}`)
     expect(JSON.stringify(body)).toContain('cannot be started: unknown')
+  })
+
+  test('hears only of what it has invoked itself', async () => {
+    const toy = durableToy(
+      async ({ params }, { sleep }) => {
+        await sleep('rest', params.tag === 'short' ? '1 hour' : '10 hours')
+        return { text: `of ${params.tag}` }
+      },
+      { scope: ({ tag }) => tag, completion: 'started' },
+    )
+    const app = rounds([toy, { ...caller(), completion: 'started' }])
+    await insertUsers(app.services.db, 1)
+    for (const tag of ['short', 'long']) {
+      const path = `/api/admin/workflows/caller/items/${userId(1)}`
+      expect(await app.call('POST', path, { params: { tag } })).toMatchObject({ status: 201 })
+      await app.deliver({ longestSkipMs: 900_000 })
+    }
+    await app.deliver()
+    const { rows } = await app.services.db.execute(
+      sql`select scope, data->>'heard' as heard from results where workflow = 'caller' order by scope`,
+    )
+    expect(rows).toEqual([
+      { scope: 'long', heard: expect.stringContaining('of long') },
+      { scope: 'short', heard: expect.stringContaining('of short') },
+    ])
+  })
+
+  test('undoes the invoking when it fails later', async () => {
+    const acts: string[] = []
+    const failing = caller('1 day', {
+      before: ({ compensate }) => compensate('ask', async () => void acts.push('undo')),
+      after: ({ step }) => step('then', () => Promise.reject(new PermanentError('no'))),
+    })
+    const app = rounds([toyWorkflow((_, id) => Promise.resolve({ text: id })), failing])
+    await insertUsers(app.services.db, 1)
+    await app.start('caller')
+    await app.deliver()
+    expect(acts).toEqual(['undo'])
   })
 
   test('comes back later while the kill switch of the other workflow is on', async () => {

@@ -27,6 +27,24 @@ describe('an author who errs is told at once', () => {
       'compensate names typo, which is no step',
     ],
     [
+      'an undo of a wait',
+      async (_, { compensate, sleep }) => {
+        compensate('rest', async () => undefined)
+        await sleep('rest', '1 hour')
+        return { text: '' }
+      },
+      'compensate names rest, which is no step',
+    ],
+    [
+      'two undos of one step',
+      async (_, { compensate }) => {
+        compensate('a', async () => undefined)
+        compensate('a', async () => undefined)
+        return { text: '' }
+      },
+      'compensate names the step a twice',
+    ],
+    [
       'more retries than there are',
       async (_, { step }) => ({ text: await step('a', async () => 'x', { retries: 10 }) }),
       'more retries than the 3 of layers.execute',

@@ -87,7 +87,7 @@ export const beginStep = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
   )
 
 /** What is known not to have been done, or was undone, is done under another key the next time. */
-const newRound = sql`(t.status = 'undone' or (t.status = 'failed' and not t.uncertain))`
+export const newRound = sql`(t.status = 'undone' or (t.status = 'failed' and not t.uncertain))`
 
 /** CTE: nobody may take the item for one whose worker is dead while a step of it is worked on. */
 const keepAlive = ({ seconds }: Lease) => sql`

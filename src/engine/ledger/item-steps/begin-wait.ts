@@ -5,7 +5,7 @@ import { isOpen, stoppedAs } from '../bounds.ts'
 import { hasRun, lockItem } from '../lock-item.ts'
 import { movedColumns, settle, untried, type NextPage } from '../settle.ts'
 import { eventPrefix } from './give-event.ts'
-import type { StepAt } from './begin-step.ts'
+import { newRound, type StepAt } from './begin-step.ts'
 
 /** How long to wait, in seconds, or until when, ISO 8601. */
 export type WaitTime = { seconds: number } | { until: string }
@@ -18,6 +18,8 @@ export type WaitBegun =
   | {
       outcome: 'waiting'
       seconds: number
+      /** How often it was begun anew though its earlier outcome was certain; part of its idempotency key. */
+      round: number
       nextPage: NextPage | null
       batchStatus: string
       repeated: boolean
@@ -33,6 +35,7 @@ const row = z.object({
   batchStatus: z.string(),
   status: z.string().nullable(),
   seconds: z.coerce.number().nullable(),
+  round: z.int().nullable(),
   result: z.json(),
   moved: z.boolean(),
   settledStatus: z.string().nullable(),
@@ -53,6 +56,9 @@ export async function beginWait(
   const isCall = sql`${kind === 'call'}::boolean`
   const until =
     'until' in time ? sql`${time.until}::timestamptz` : sql`now() + make_interval(secs => ${time.seconds})`
+  const waitsUntil = sql`(
+    case when ${isCall} or ${newRound} then excluded.until else coalesce(t.until, excluded.until) end)`
+  const isOver = sql`(t.status in ('done', 'given') or (not ${isCall} and ${waitsUntil} <= now()))`
   const statement = sql`
     with ${lockItem({ batchId, itemId }, hasRun(attempt))},
     begun as (
@@ -64,11 +70,10 @@ export async function beginWait(
       from item join batch on batch.status <> 'cancelled' and (not ${isCall} or ${isOpen(sql.raw('batch'))})
       on conflict (batch_id, item_id, name) do update set
         attempt = excluded.attempt, uncertain = t.status not in ('done', 'given') and excluded.uncertain, error = null,
-        until = case when ${isCall} then excluded.until else coalesce(t.until, excluded.until) end,
-        status = case when t.status in ('done', 'given') then 'done'
-          when not ${isCall} and coalesce(t.until, excluded.until) <= now() then 'done' else 'waiting' end,
-        ended_at = case when t.status = 'waiting' and (${isCall} or coalesce(t.until, excluded.until) > now())
-          then null else coalesce(t.ended_at, now()) end
+        round = t.round + ${newRound}::int, result = case when t.status in ('done', 'given') then t.result end,
+        undo_tries = 0, undo_error = null, undone_at = null,
+        until = ${waitsUntil}, status = case when ${isOver} then 'done' else 'waiting' end,
+        ended_at = case when ${isOver} then coalesce(t.ended_at, now()) end
       returning t.*
     ),
     moved as (
@@ -81,18 +86,19 @@ export async function beginWait(
       returning ${movedColumns}
     ),
     ${settle(pageSize, untried)}
-    select batch.status as "batchStatus", begun.status, begun.result,
+    select batch.status as "batchStatus", begun.status, begun.result, begun.round,
       extract(epoch from begun.until - now()) as seconds, exists (select 1 from moved) as moved,
       s.status as "settledStatus", (select number from next_page) as "nextPage", batch.attempt as "batchAttempt"
     from item join batch on true left join begun on true left join settled s on true`
   const [found] = await queryRows(db, statement, row)
   if (found === undefined) return { outcome: 'superseded' }
-  const { status, seconds, result, nextPage, batchAttempt } = found
+  const { status, seconds, round, result, nextPage, batchAttempt } = found
   if (status === null) return { outcome: 'closed', batchStatus: stoppedAs(found.batchStatus) }
   if (status !== 'waiting') return { outcome: 'done', result }
   return {
     outcome: 'waiting',
     seconds: Math.max(1, Math.ceil(seconds ?? 0)),
+    round: round ?? 1,
     batchStatus: found.settledStatus ?? found.batchStatus,
     repeated: !found.moved,
     nextPage: nextPage === null ? null : { page: nextPage, attempt: batchAttempt },

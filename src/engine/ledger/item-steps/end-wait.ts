@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
 import type { Json, Usage } from '../../../workflows/contract.ts'
-import { isOpen, stoppedAs } from '../bounds.ts'
+import { isOpen, overBudget, stoppedAs } from '../bounds.ts'
 import { hasRun, lockItem } from '../lock-item.ts'
 import { movedColumns, settle, untried } from '../settle.ts'
 import type { StepAt } from './begin-step.ts'
@@ -13,7 +13,7 @@ export type WaitEnd =
   /** The time is over, or the event was given: then its data is in the ledger. */
   | { status: 'over' }
   /** The call was answered. */
-  | { status: 'answered'; result: Json; usage: Usage }
+  | { status: 'answered'; result: Json }
   /** The answer is none that was wanted. `uncertain`: the call may have done something all the same. */
   | { status: 'failed'; error: StoredError; uncertain: boolean }
   /** The call is to be made once more. */
@@ -23,32 +23,43 @@ export type Woken =
   | { outcome: 'woken'; result: z.output<ReturnType<typeof z.json>> }
   /** Its batch takes no more work: the item is queued again, with what it has waited for. */
   | { outcome: 'closed'; batchStatus: string }
+  /** The budget of its batch has no room for it now: it is queued again, and a run of its next attempt must be triggered. */
+  | { outcome: 'crowded'; attempt: number }
   | { outcome: 'cancelled' }
   /** The item is at another attempt or has ended. */
   | { outcome: 'superseded' }
 
+const batch = sql.raw('batch')
+
 const row = z.object({
   batchStatus: z.string(),
   open: z.boolean(),
+  crowded: z.boolean(),
   moved: z.boolean(),
+  attempt: z.int(),
   result: z.json(),
 })
 
-/** Ends a wait: the item goes on, unless its gate is closed. */
+/**
+ * Ends a wait: the item goes on, unless its gate is closed, or what is left of the budget is reserved for items at work.
+ *
+ * @param called what a call has used, whatever came of it.
+ */
 export async function endWait(
   db: Db,
   { batchId, itemId, attempt, name }: StepAt,
   end: WaitEnd,
   { pageSize }: { pageSize: number },
+  called: Usage,
 ): Promise<Woken> {
   const answer = 'result' in end ? JSON.stringify(end.result) : null
   const error = 'error' in end ? JSON.stringify(end.error) : null
-  const usage = end.status === 'answered' ? end.usage : { inputTokens: 0, outputTokens: 0 }
   const statement = sql`
     with ${lockItem({ batchId, itemId }, hasRun(attempt))},
     gate as (
-      select batch.status = 'cancelled' or ${isOpen(sql.raw('batch'))} as open
-      from batch
+      select batch.status = 'cancelled' or ${isOpen(batch)} as open, batch.status <> 'cancelled'
+        and item.status = 'waiting' and ${overBudget(batch, sql`batch.running + 1`)} as crowded
+      from batch join item on true
     ),
     step as (
       update item_steps t set
@@ -61,23 +72,24 @@ export async function endWait(
     ),
     moved as (
       update batch_items i set
-        status = case when gate.open then 'running' else 'queued' end, waiting_for = null, waiting_until = null,
-        queued_at = case when gate.open then i.queued_at else now() end,
-        lease_until = case when gate.open then now() + interval '60 seconds' end,
-        input_tokens = i.input_tokens + ${usage.inputTokens}, output_tokens = i.output_tokens + ${usage.outputTokens}
+        status = case when gate.open and not gate.crowded then 'running' else 'queued' end, waiting_for = null, waiting_until = null,
+        queued_at = now(), attempt = i.attempt + (gate.open and gate.crowded)::int,
+        lease_until = case when gate.open and not gate.crowded then now() + interval '60 seconds' end,
+        input_tokens = i.input_tokens + ${called.inputTokens}, output_tokens = i.output_tokens + ${called.outputTokens}
       from item join gate on true left join step on true
       where (item.status = 'waiting' or step.kind = 'call') and i.batch_id = item.batch_id and i.item_id = item.item_id
       returning ${movedColumns}
     ),
-    ${settle(pageSize, { ...untried, ...usage })}
-    select batch.status as "batchStatus", gate.open, exists (select 1 from moved) as moved, coalesce(step.result, t.result) as result
+    ${settle(pageSize, { ...untried, ...called })}
+    select batch.status as "batchStatus", gate.open, gate.crowded, m.attempt is not null as moved, coalesce(m.attempt, item.attempt) as attempt, coalesce(step.result, t.result) as result
     from item join batch on true join gate on true left join step on true
     left join item_steps t on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${name}
-    left join settled on true`
+    left join moved m on true left join settled on true`
   const [found] = await queryRows(db, statement, row)
   if (found === undefined) return { outcome: 'superseded' }
-  const { open, moved, batchStatus, result } = found
+  const { open, crowded, moved, attempt: next, batchStatus, result } = found
   if (batchStatus === 'cancelled') return { outcome: 'cancelled' }
   if (!open && moved) return { outcome: 'closed', batchStatus: stoppedAs(batchStatus) }
+  if (crowded && moved) return { outcome: 'crowded', attempt: next }
   return { outcome: 'woken', result }
 }

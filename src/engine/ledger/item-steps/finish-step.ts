@@ -48,7 +48,7 @@ function change(end: StepEnd): SQL {
       return sql`status = 'done', result = ${JSON.stringify(end.result)}::jsonb, error = null, uncertain = false,
         ended_at = now()`
     case 'failed':
-      return sql`status = 'failed', error = ${error}, uncertain = ${end.uncertain}, ended_at = now()`
+      return sql`status = 'failed', error = ${error}, uncertain = t.uncertain or ${end.uncertain}::boolean, ended_at = now()`
     case 'again':
       return sql`error = ${error}, tries = t.tries - ${Number(!end.counts)}::int,
         uncertain = t.uncertain or ${end.uncertain}::boolean`

@@ -10,6 +10,9 @@ export const eventPrefix = 'event:'
 /** `waiting`: the item waits for it just now. */
 const row = z.object({ batchId: z.uuid(), attempt: z.int(), waiting: z.boolean() })
 
+/** An event of an item, in every batch that has it unfinished or in one. */
+export type EventTarget = { workflow: string; itemId: string; event: string; batchId?: string }
+
 /** Who is to be told of an event. */
 export type Given = z.output<typeof row>
 
@@ -17,23 +20,19 @@ export type Given = z.output<typeof row>
  * Gives an event to the unfinished items of a workflow with this id, one in every scope at most, whether they wait for
  * it already or not. The first event counts.
  */
-export async function giveEvent(
-  db: Db,
-  to: { workflow: string; itemId: string; event: string },
-  data: Json,
-): Promise<Given[]> {
+export async function giveEvent(db: Db, to: EventTarget, data: Json): Promise<Given[]> {
   const statement = sql`
     with item as (
       select i.* from batch_items i
       where i.workflow = ${to.workflow} and i.item_id = ${to.itemId}
-        and i.status in ${unfinished} and i.handler is not null
+        and (i.batch_id = ${to.batchId ?? null}::uuid) is not false and i.status in ${unfinished} and i.handler is not null
       for no key update
     ),
     given as (
       insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, result)
       select batch_id, item_id, ${eventPrefix + to.event}, 'event', 'given', attempt, ${JSON.stringify({ data })}::jsonb from item
-      on conflict (batch_id, item_id, name) do update set status = 'given', result = excluded.result
-        where t.status = 'waiting' and t.kind = 'event'
+      on conflict (batch_id, item_id, name) do update set status = 'given', result = excluded.result, error = null
+        where t.status in ('waiting', 'failed') and t.kind = 'event'
     )
     select batch_id as "batchId", attempt, waiting_for is not distinct from ${to.event} as waiting
     from item`

@@ -1,33 +1,43 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
+import { isOpen } from '../bounds.ts'
 import { hasRun, lockItem } from '../lock-item.ts'
 import { movedColumns, settle, untried } from '../settle.ts'
+
+/**
+ * A handler that changes does so a few times in an item's life; one that asks for other steps each time it runs would do
+ * them for ever.
+ */
+const mostRenewals = 5
 
 /**
  * Queues a durable item whose run ends without having come to the item's end.
  *
  * @param kind `parked`: it goes on when its batch is resumed. `renewed`: it gets a new attempt, whose run must be
  * triggered.
- * @returns its attempt from now on. Undefined: it is at another attempt or has ended.
+ * @returns its attempt from now on; null: it was renewed too often. Undefined: it is at another attempt or has ended, or
+ * the gate that it was to be parked at is open again.
  */
 export async function leaveRun(
   db: Db,
   item: { batchId: string; itemId: string; attempt: number; pageSize: number },
   kind: 'parked' | 'renewed',
-): Promise<number | undefined> {
+): Promise<number | null | undefined> {
   const { batchId, itemId, attempt, pageSize } = item
+  const renewed = Number(kind === 'renewed')
   const statement = sql`
-    with ${lockItem({ batchId, itemId }, hasRun(attempt))},
+    with ${lockItem({ batchId, itemId }, kind === 'parked' ? sql`${hasRun(attempt)} and not ${isOpen(sql.raw('batch'))}` : hasRun(attempt))},
     moved as (
       update batch_items i set
-        status = 'queued', attempt = i.attempt + ${Number(kind === 'renewed')}::int, token = null, lease_until = null,
+        status = 'queued', attempt = i.attempt + ${renewed}::int, renewals = i.renewals + ${renewed}::int, token = null, lease_until = null,
         waiting_for = null, waiting_until = null, queued_at = now()
       from item where i.batch_id = item.batch_id and i.item_id = item.item_id
+        and item.renewals + ${renewed}::int <= ${mostRenewals}::int
       returning ${movedColumns}
     ),
     ${settle(pageSize, untried)}
-    select moved.attempt from moved left join settled on true`
-  const [found] = await queryRows(db, statement, z.object({ attempt: z.int() }))
+    select moved.attempt from item left join moved on true left join settled on true`
+  const [found] = await queryRows(db, statement, z.object({ attempt: z.int().nullable() }))
   return found?.attempt
 }

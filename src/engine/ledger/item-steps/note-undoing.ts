@@ -1,18 +1,23 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
-import type { StoredError } from './recorded.ts'
+import { recordedStep, recordedSteps, type RecordedStep, type StoredError } from './recorded.ts'
 
-/** Notes that what an item has done is undone from now on, and why. False: it is at another attempt or has ended. */
+/**
+ * Notes that what an item has done is undone from now on, and why.
+ *
+ * @returns its steps as they stand then. Undefined: it is at another attempt or has ended.
+ */
 export async function noteUndoing(
   db: Db,
   { batchId, itemId, attempt }: { batchId: string; itemId: string; attempt: number },
   status: 'failed' | 'cancelled',
   error: StoredError,
-): Promise<boolean> {
+): Promise<RecordedStep[] | undefined> {
   const statement = sql`
-    update batch_items set undoing = coalesce(undoing, ${status}), error = ${JSON.stringify(error)}::jsonb
-    where batch_id = ${batchId}::uuid and item_id = ${itemId} and attempt = ${attempt} and status = 'running'
-    returning item_id as id`
-  return (await queryRows(db, statement, z.object({ id: z.string() }))).length > 0
+    update batch_items i set undoing = coalesce(i.undoing, ${status}), error = ${JSON.stringify(error)}::jsonb
+    where i.batch_id = ${batchId}::uuid and i.item_id = ${itemId} and i.attempt = ${attempt} and i.status = 'running'
+    returning ${recordedSteps(sql.raw('i'))} as steps`
+  const [noted] = await queryRows(db, statement, z.object({ steps: z.array(recordedStep) }))
+  return noted?.steps
 }

@@ -27,11 +27,11 @@ export async function startUndoing(
     with ${lockItem({ batchId, itemId }, isUndoable)},
     moved as (
       update batch_items i set
-        status = 'queued', attempt = i.attempt + 1, undoing = coalesce(i.undoing, 'failed'),
+        status = 'queued', attempt = i.attempt + 1, undoing = coalesce(i.undoing, case when batch.status = 'cancelled' then 'cancelled' else 'failed' end),
         error = case when i.undoing is null then ${JSON.stringify({ name, message, step })}::jsonb else i.error end,
         token = null, lease_until = null, waiting_for = null, waiting_until = null,
         queued_at = now()
-      from item where i.batch_id = item.batch_id and i.item_id = item.item_id
+      from item join batch on true where i.batch_id = item.batch_id and i.item_id = item.item_id
       returning ${movedColumns}
     ),
     ${settle(pageSize, untried)}

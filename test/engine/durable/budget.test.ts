@@ -1,0 +1,53 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { insertUsers } from '../../support/population.ts'
+import { local, resetEverything, rounds } from '../../support/rounds.ts'
+import { durableToy } from '../../support/toy.ts'
+import { anything, start } from './one-user.ts'
+
+const users = (n: number) => async () => {
+  await resetEverything()
+  await insertUsers(rounds([]).services.db, n)
+}
+
+describe.each(['ended', 'started'] as const)('with completion %s', (completion) => {
+  beforeEach(users(20))
+
+  test('the budget bounds what wakes up, and more of it lets the rest go on', async () => {
+    const app = rounds([
+      durableToy(
+        async (_, { sleep, step }) => {
+          await sleep('week', '7 days')
+          return await step('ask', ({ ai }) => ai.object(anything))
+        },
+        { estimate: { inputTokens: 20, outputTokens: 20, seconds: 1 }, completion },
+      ),
+    ])
+    const { id } = await app.start('toy', { budget: { tokens: 200 } })
+    await app.deliver()
+    const bounded = await app.batch(id)
+    expect(bounded).toMatchObject({
+      status: completion === 'ended' ? 'paused' : 'completed',
+      pausedBy: 'budget',
+      counts: { waiting: 0, running: 0 },
+    })
+    expect(bounded.counts.succeeded).toBeGreaterThan(0)
+    expect(bounded.spent.inputTokens + bounded.spent.outputTokens).toBeLessThanOrEqual(200)
+    const changed = await app.call('PATCH', `/api/admin/batches/${id}`, { budget: { tokens: 2000 } })
+    expect(changed.status).toBe(200)
+    await app.deliver()
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 20 } })
+  })
+})
+
+describe('a call', () => {
+  beforeEach(users(1))
+
+  test('whose answer does not fit has cost its tokens all the same', async () => {
+    await local('model', 'faults', { rules: [{ malformed: 'not-json', times: 1 }] })
+    const one = await start((_, { call }) => call('ask', ({ ai }) => ai.object(anything)))
+    expect(await one.run()).toMatchObject({ status: 'failed' })
+    const { spent } = await one.now()
+    expect(spent.inputTokens).toBeGreaterThan(0)
+    expect(spent.outputTokens).toBeGreaterThan(0)
+  })
+})

@@ -1,0 +1,101 @@
+import { sql } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { PermanentError, RetryLaterError } from '../../../src/errors.ts'
+import { isFailureCallback, isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
+import { anything, oneUser, start } from './one-user.ts'
+
+beforeEach(oneUser)
+
+describe('a cancel undoes what may have been done', () => {
+  test('by a step that had failed once and was to be tried again', async () => {
+    const acts: string[] = []
+    const one = await start(async (_, { step, compensate }) => {
+      compensate('charge', async () => void acts.push('undo'))
+      await step('charge', async () => {
+        acts.push('charge')
+        throw new Error('the answer was lost')
+      })
+      return { text: 'never' }
+    })
+    await one.deliver({ until: () => acts.length === 1, concurrency: 1 })
+    await one.act('cancel')
+    expect(await one.run()).toMatchObject({ status: 'cancelled' })
+    expect(acts).toEqual(['charge', 'undo'])
+  })
+
+  test('by a step in which the Worker had died', async () => {
+    const acts: string[] = []
+    const one = await start(async (_, { step, compensate }) => {
+      compensate('charge', async () => void acts.push('undo'))
+      await step('charge', async ({ db }) => {
+        acts.push('charge')
+        await db.execute(
+          sql`update item_steps set lease_until = now() - interval '1 second', token = gen_random_uuid()`,
+        )
+        throw new Error('nobody hears of this')
+      })
+      return { text: 'never' }
+    })
+    await one.deliver({ until: () => acts.length === 1, concurrency: 1 })
+    await one.act('cancel')
+    expect(await one.run()).toMatchObject({ status: 'cancelled' })
+    expect(acts).toEqual(['charge', 'undo'])
+  })
+
+  test('by a call that QStash was making', async () => {
+    const acts: string[] = []
+    const one = await start(async (_, { call, compensate }) => {
+      compensate('order', async () => void acts.push('undo'))
+      return await call('order', ({ ai }) => ai.object(anything))
+    })
+    let calls = 0
+    const fate = ({ url }: PendingDelivery): Fate => {
+      calls += Number(!url.startsWith('https://rounds.test'))
+      return 'normal'
+    }
+    await one.deliver({ fate, until: () => calls === 1, concurrency: 1 })
+    await one.act('cancel')
+    expect(await one.run()).toMatchObject({ status: 'cancelled' })
+    expect(acts).toEqual(['undo'])
+  })
+})
+
+test('a handler that gives up before it comes back to a step undoes what that may have done', async () => {
+  const acts: string[] = []
+  const one = await start(async (_, { step, compensate }) => {
+    compensate('charge', async () => void acts.push('undo'))
+    if (acts.length > 0) throw new PermanentError('changed its mind')
+    await step('charge', async () => {
+      acts.push('charge')
+      throw new Error('the answer was lost')
+    })
+    return { text: 'never' }
+  })
+  expect(await one.run()).toMatchObject({ status: 'failed', error: { message: 'changed its mind' } })
+  expect(acts).toEqual(['charge', 'undo'])
+})
+
+test('what was cancelled stays so though the run that undoes it dies', async () => {
+  const because: string[] = []
+  const one = await start(async (_, { step, compensate }) => {
+    compensate('a', async (undo) => void because.push(undo.because))
+    await step('a', async () => 'a')
+    await step('patient', () => Promise.reject(new RetryLaterError('later', 600, { slows: false })))
+    return { text: 'never' }
+  })
+  await one.deliver({ longestSkipMs: 30_000 })
+  expect(await one.item()).toMatchObject({ status: 'queued' })
+  // A cancel that comes while a run is at work leaves the item its attempt.
+  await one.services.db.execute(sql`update batches set status = 'cancelled', ended_at = now()`)
+  let dying: string | undefined
+  let deliveries = 0
+  const fate = (delivery: PendingDelivery): Fate => {
+    if (!isItem(delivery) || isFailureCallback(delivery)) return 'normal'
+    const run = delivery.headers['upstash-workflow-runid']
+    dying ??= run
+    deliveries += 1
+    return run === dying && deliveries > 1 ? 'lost' : 'normal'
+  }
+  expect(await one.run({ fate, concurrency: 1 })).toMatchObject({ status: 'cancelled' })
+  expect(because).toEqual(['cancelled'])
+})
