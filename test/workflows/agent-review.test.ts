@@ -30,7 +30,7 @@ const refused = 'Moss guide was not published'
 /** The review as it waits for a person, and the id of the approval. */
 async function undecided() {
   const one = await startOne(judged('unsure'), 'guide')
-  expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'decision' })
+  expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'ask.decision' })
   const list = await one.call('GET', '/api/admin/approvals?status=pending')
   const [{ id }] = z.object({ data: z.tuple([z.object({ id: z.string() })]) }).parse(list.body).data
   const decide = (decision: string, reason?: string) =>
@@ -59,6 +59,15 @@ test.each([
   expect(await mails()).toMatchObject([{ to: 'owner@example.com' }])
 })
 
+test('a review whose owner cannot be told stands, and says so', async () => {
+  await local('mail', 'faults', { rules: [{ status: 422 }] })
+  const one = await startOne(judged('publish'), 'guide')
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  expect(await agent()).toMatchObject({ review: 'published' })
+  const { rows } = await one.services.db.execute('select data from results')
+  expect(rows).toMatchObject([{ data: { outcome: 'published', told: false } }])
+})
+
 describe('when the model is not sure, somebody is asked', () => {
   test.each([
     ['approved', 'published', published],
@@ -75,6 +84,14 @@ describe('when the model is not sure, somebody is asked', () => {
     expect(await one.runUntilWaiting()).toMatchObject({ status: 'succeeded' })
     expect(await agent()).toMatchObject({ review })
     expect(await subjects()).toEqual([subject])
+    expect(JSON.stringify(await mails())).not.toContain('I had a look')
+  })
+
+  test('without a word: its owner is not told that nobody looked', async () => {
+    const one = await undecided()
+    await one.decide('rejected')
+    await one.run()
+    expect(await mails()).toMatchObject([{ text: expect.stringContaining('one of us had a look') }])
   })
 
   test('and without an answer in 48 hours it is a no, after which nobody can decide any more', async () => {
@@ -87,7 +104,9 @@ describe('when the model is not sure, somebody is asked', () => {
       status: 409,
       body: { error: { details: { status: 'expired' } } },
     })
-    expect(await subjects()).toEqual([refused])
+    expect(await mails()).toMatchObject([
+      { text: expect.stringContaining('nobody could look at it in time') },
+    ])
   })
 
   test('once, though every delivery comes twice', async () => {
@@ -108,7 +127,7 @@ describe('when the model is not sure, somebody is asked', () => {
 
   test('and an event that no decision stands behind decides nothing', async () => {
     const one = await startOne(judged('unsure'), 'guide')
-    await one.give('decision', 'approved')
+    await one.give('ask.decision', 'approved')
     await one.run()
     expect(await agent()).toMatchObject({ review: 'rejected' })
   })
@@ -116,7 +135,11 @@ describe('when the model is not sure, somebody is asked', () => {
 
 test.each([
   ['by the model', judged('publish'), async () => undefined],
-  ['by a person', judged('unsure'), async (one: Started) => void (await one.give('decision', 'approved'))],
+  [
+    'by a person',
+    judged('unsure'),
+    async (one: Started) => void (await one.give('ask.decision', 'approved')),
+  ],
 ] as const)(
   'an agent that was changed while it was reviewed %s is left as it is',
   async (_, workflow, decide) => {
@@ -140,7 +163,7 @@ test('an agent whose instructions are too long to be shown whole is never publis
     .services.db.update(agents)
     .set({ systemRole: 'Be kind. '.repeat(1000) })
   const one = await startOne(judged('publish'), 'guide')
-  expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'decision' })
+  expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'ask.decision' })
 })
 
 test('a model that never answers well fails the review, and nothing was done', async () => {

@@ -76,6 +76,18 @@ describe('a trial', () => {
     expect(await subjects()).toEqual([welcome, thanks])
   })
 
+  test.each([
+    ['canceled', [welcome]],
+    ['past_due', [welcome, thanks]],
+  ])('that is %s after its first week gets no nudge', async (status, expected) => {
+    const { become } = await trial()
+    const one = await startOne(trialLifecycle, 'trial')
+    await one.runUntilWaiting()
+    await become(status)
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect(await subjects()).toEqual(expected)
+  })
+
   test('that became a plan after the nudge ends without another word', async () => {
     const { become } = await trial()
     const one = await startOne(trialLifecycle, 'trial')

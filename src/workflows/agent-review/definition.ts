@@ -1,35 +1,38 @@
 import { and, eq, inArray } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Db } from '../../db/client.ts'
-import { agents, approvals, users } from '../../db/schema.ts'
+import { agents, users } from '../../db/schema.ts'
+import { approval, type Decision } from '../approval.ts'
 import { defineWorkflow, skip } from '../contract.ts'
 import { inputVersion } from '../input-version.ts'
 import { instructions, isCut, noticeOf, prompt } from './texts.ts'
 
-/** How long a person may take to decide; then the answer is no. */
-const patience = { text: '48 hours', ms: 48 * 3_600_000 } as const
-
 const verdict = z.object({ verdict: z.enum(['publish', 'reject', 'unsure']), reason: z.string().max(500) })
-const decision = z.enum(['approved', 'rejected'])
 const data = z.object({
   outcome: z.enum(['published', 'rejected']),
   by: z.enum(['model', 'person', 'timeout']),
-  reason: z.string(),
+  /** The model's. What a person has noted beside a decision is not for the owner. */
+  reason: z.string().nullable(),
+  /** The owner was told. */
+  told: z.boolean(),
 })
-type Review = z.output<typeof data>
+type Review = Omit<z.output<typeof data>, 'told'>
 
 async function submissionOf(db: Db, id: string) {
   const [agent] = await db
-    .select({
-      title: agents.title,
-      description: agents.description,
-      systemRole: agents.systemRole,
-      email: users.email,
-    })
+    .select({ title: agents.title, description: agents.description, systemRole: agents.systemRole })
     .from(agents)
-    .innerJoin(users, eq(users.id, agents.userId))
     .where(and(eq(agents.id, id), eq(agents.review, 'submitted')))
   return agent ?? null
+}
+
+async function ownerOf(db: Db, id: string): Promise<string | null> {
+  const [owner] = await db
+    .select({ email: users.email })
+    .from(agents)
+    .innerJoin(users, eq(users.id, agents.userId))
+    .where(eq(agents.id, id))
+  return owner?.email ?? null
 }
 
 type Shown = { title: string; description: string; systemRole: string }
@@ -57,22 +60,11 @@ async function carryOut(
   return done.length > 0
 }
 
-const expire = (db: Db, id: string) =>
-  db
-    .update(approvals)
-    .set({ status: 'expired', decidedAt: new Date() })
-    .where(and(eq(approvals.id, id), eq(approvals.status, 'pending')))
-
-/** What has been decided, from now on for good: nobody can decide any more. */
-async function settle(db: Db, id: string): Promise<Review> {
-  await expire(db, id)
-  const [row] = await db
-    .select({ status: approvals.status, reason: approvals.reason })
-    .from(approvals)
-    .where(eq(approvals.id, id))
-  if (row?.status === 'approved') return { outcome: 'published', by: 'person', reason: row.reason ?? '' }
-  const reason = row?.reason ?? 'nobody looked at it in time'
-  return { outcome: 'rejected', by: row?.status === 'rejected' ? 'person' : 'timeout', reason }
+/** What follows from what a person has decided, or nobody. */
+const decided: Record<Decision, Review> = {
+  approved: { outcome: 'published', by: 'person', reason: null },
+  rejected: { outcome: 'rejected', by: 'person', reason: null },
+  expired: { outcome: 'rejected', by: 'timeout', reason: null },
 }
 
 /** Lets agents into the public gallery: a model looks at each, and a person where the model is not sure. */
@@ -95,49 +87,41 @@ export default defineWorkflow({
       .where(eq(agents.review, 'submitted')),
 
   run: {
-    1: async ({ id }, { step, parallel, call, waitForEvent, compensate }) => {
+    1: async ({ id }, tools) => {
+      const { step, parallel, call } = tools
       const agent = await step('look', ({ db }) => submissionOf(db, id))
       if (agent === null) return skip('it is not submitted any more')
-      const { email, ...shown } = agent
       const judged = await call('moderate', ({ ai }) =>
-        ai.object({ schema: verdict, instructions, prompt: prompt(shown) }),
+        ai.object({ schema: verdict, instructions, prompt: prompt(agent) }),
       )
-
-      const askSomebody = async (): Promise<Review> => {
-        compensate('ask', async ({ db, stepKey }) => void (await expire(db, stepKey)))
-        const approvalId = await step('ask', async ({ db, key }) => {
-          const expiresAt = new Date(Date.now() + patience.ms)
-          const asked = {
-            workflow: 'agent-review',
-            itemId: id,
-            event: 'decision',
-            subject: agent.title,
-            expiresAt,
-          }
-          await db
-            .insert(approvals)
-            .values({ id: key, ...asked, details: { reason: judged.reason } })
-            .onConflictDoNothing()
-          return key
+      const ask = () =>
+        approval(tools, 'ask', {
+          workflow: 'agent-review',
+          itemId: id,
+          subject: agent.title,
+          details: { reason: judged.reason },
+          patience: '48 hours',
         })
-        await waitForEvent('decision', { data: decision, timeout: patience.text })
-        return await step('settle', ({ db }) => settle(db, approvalId))
-      }
 
       // What the model has not seen to its end it cannot be sure of.
-      const isUnsure = judged.verdict === 'unsure' || isCut(shown)
+      const isUnsure = judged.verdict === 'unsure' || isCut(agent)
       const review: Review = isUnsure
-        ? await askSomebody()
+        ? decided[await ask()]
         : {
             outcome: judged.verdict === 'publish' ? 'published' : 'rejected',
             by: 'model',
             reason: judged.reason,
           }
-      const isCarriedOut = await step('carry out', ({ db }) => carryOut(db, id, shown, review.outcome))
+      const isCarriedOut = await step('carry out', ({ db }) => carryOut(db, id, agent, review.outcome))
       if (!isCarriedOut) return skip('it was changed or withdrawn while it was reviewed')
       // The review stands, also when nobody can be told of it.
-      await parallel({ tell: ({ mail }) => mail.send({ to: email, ...noticeOf(agent.title, review) }) })
-      return review
+      const { tell } = await parallel({
+        tell: async ({ db, mail }) => {
+          const to = await ownerOf(db, id)
+          return to === null ? null : await mail.send({ to, ...noticeOf(agent.title, review) })
+        },
+      })
+      return { ...review, told: tell.ok && tell.value !== null }
     },
   },
 })

@@ -17,16 +17,24 @@ export const prompt = (agent: { title: string; description: string; systemRole: 
     instructions: agent.systemRole.slice(0, mostInstructions).toWellFormed(),
   })
 
+type Review = {
+  outcome: 'published' | 'rejected'
+  by: 'model' | 'person' | 'timeout'
+  reason: string | null
+}
+
 /** What the owner is told. */
-export function noticeOf(
-  title: string,
-  { outcome, reason }: { outcome: 'published' | 'rejected'; reason: string },
-): { subject: string; text: string } {
+export function noticeOf(title: string, { outcome, by, reason }: Review): { subject: string; text: string } {
   if (outcome === 'published') {
     return { subject: `${title} is public now`, text: `Your agent "${title}" is listed in the gallery.` }
   }
+  const why = {
+    model: `: ${reason ?? ''}`,
+    person: ', after one of us had a look at it.',
+    timeout: ', because nobody could look at it in time.',
+  }[by]
   return {
     subject: `${title} was not published`,
-    text: `Your agent "${title}" was not listed in the gallery: ${reason}.\nYou may change it and submit it again.`,
+    text: `Your agent "${title}" was not listed in the gallery${why}\nYou may change it and submit it again.`,
   }
 }

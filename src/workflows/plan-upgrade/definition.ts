@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Db } from '../../db/client.ts'
 import { grants, upgrades, users } from '../../db/schema.ts'
 import { PermanentError } from '../../errors.ts'
-import { defineWorkflow, skip } from '../contract.ts'
+import { defineWorkflow, skip, type StepServices } from '../contract.ts'
 import { inputVersion } from '../input-version.ts'
 
 /** What comes with a plan: requests a day, and credits once. */
@@ -25,13 +25,16 @@ async function requestOf(db: Db, id: string) {
       currency: upgrades.currency,
       customer: upgrades.customer,
       paymentMethod: upgrades.paymentMethod,
-      email: users.email,
     })
     .from(upgrades)
-    .innerJoin(users, eq(users.id, upgrades.userId))
     // One that has failed is not begun by itself any more, but an operator may try it again.
     .where(and(eq(upgrades.id, id), inArray(upgrades.status, ['requested', 'failed'])))
   return request ?? null
+}
+
+async function tell({ db, mail }: StepServices, userId: string, text: string) {
+  const [user] = await db.select({ email: users.email }).from(users).where(eq(users.id, userId))
+  return user === undefined ? null : await mail.send({ to: user.email, subject: 'Your new plan', text })
 }
 
 type Grant = { userId: string; kind: 'quota' | 'credits'; amount: number }
@@ -88,7 +91,7 @@ export default defineWorkflow({
       })
       const request = await step('accept', ({ db }) => requestOf(db, id))
       if (request === null) return skip('it was fulfilled or withdrawn by now')
-      const { userId, plan, amount, currency, customer, paymentMethod, email } = request
+      const { userId, plan, amount, currency, customer, paymentMethod } = request
 
       // Nothing is charged by preparing it, so that what may have been charged has an id to be undone by.
       compensate('prepare', async ({ payments }, result) => {
@@ -115,7 +118,7 @@ export default defineWorkflow({
       compensate('close', async ({ db }) => void (await setStatus(db, id, ['active'], 'requested')))
       await step('close', async ({ db }) => void (await setStatus(db, id, ['requested', 'failed'], 'active')))
       const text = `Your plan is ${plan} now, with ${quota} requests a day and ${credits} credits.`
-      await step('notify', ({ mail }) => mail.send({ to: email, subject: 'Your new plan', text }))
+      await step('notify', (services) => tell(services, userId, text))
       return { paymentId, quota, credits }
     },
   },

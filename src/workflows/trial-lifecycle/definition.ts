@@ -2,12 +2,12 @@ import { and, eq, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Db } from '../../db/client.ts'
 import { subscriptions, users } from '../../db/schema.ts'
-import { defineWorkflow, skip } from '../contract.ts'
+import { defineWorkflow, skip, type StepServices } from '../contract.ts'
 import { expiryMail, nudgeMail, thanksMail, welcomeMail } from './mails.ts'
 
 const data = z.object({ outcome: z.enum(['converted', 'expired', 'left']), mails: z.array(z.string()) })
 
-/** Whom to write to, and how their trial stands. */
+/** How a trial stands, and whether there is anybody to write to. */
 async function trialOf(db: Db, id: string) {
   const [trial] = await db
     .select({
@@ -15,9 +15,7 @@ async function trialOf(db: Db, id: string) {
       endsAt: sql<
         string | null
       >`to_char(${subscriptions.currentPeriodEnd} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`,
-      name: users.name,
-      email: users.email,
-      userStatus: users.status,
+      isReachable: sql<boolean>`${users.status} = 'active'`,
     })
     .from(subscriptions)
     .innerJoin(users, eq(users.id, subscriptions.userId))
@@ -26,7 +24,20 @@ async function trialOf(db: Db, id: string) {
 }
 
 type Trial = NonNullable<Awaited<ReturnType<typeof trialOf>>>
-const isReachable = (trial: Trial | null): trial is Trial => trial !== null && trial.userStatus === 'active'
+const isReachable = (trial: Trial | null): trial is Trial => trial?.isReachable === true
+
+/** Whoever is late with a payment has chosen a plan all the same. */
+const isPaid = ({ status }: Trial) => status === 'active' || status === 'past_due'
+
+/** @returns null when nobody is there to get it. */
+async function write({ db, mail }: StepServices, id: string, compose: typeof welcomeMail) {
+  const [reader] = await db
+    .select({ name: users.name, email: users.email })
+    .from(subscriptions)
+    .innerJoin(users, eq(users.id, subscriptions.userId))
+    .where(and(eq(subscriptions.id, id), eq(users.status, 'active')))
+  return reader === undefined ? null : await mail.send(compose(reader))
+}
 
 /** Accompanies a trial from its first day to its end. */
 export default defineWorkflow({
@@ -51,28 +62,25 @@ export default defineWorkflow({
     1: async ({ id }, { step, sleep, sleepUntil }) => {
       const mails: string[] = []
       const look = (name: string) => step(name, ({ db }) => trialOf(db, id))
-      const send = async (
-        name: string,
-        mail: Parameters<typeof welcomeMail>[0],
-        write: typeof welcomeMail,
-      ) => {
-        await step(name, (services) => services.mail.send(write(mail)))
-        mails.push(name)
+      const send = async (name: string, compose: typeof welcomeMail) => {
+        const sent = await step(name, (services) => write(services, id, compose))
+        if (sent !== null) mails.push(name)
       }
 
       const first = await look('look at the start')
       if (!isReachable(first) || first.status !== 'trialing')
         return skip('the trial is over, or the user is gone')
-      await send('welcome', first, welcomeMail)
+      await send('welcome', welcomeMail)
       await sleep('first week', '7 days')
 
       const later = await look('look after a week')
       if (!isReachable(later)) return { outcome: 'left' as const, mails }
-      if (later.status === 'active') {
-        await send('thanks', later, thanksMail)
+      if (isPaid(later)) {
+        await send('thanks', thanksMail)
         return { outcome: 'converted' as const, mails }
       }
-      await send('nudge', later, nudgeMail)
+      if (later.status === 'canceled') return { outcome: 'left' as const, mails }
+      await send('nudge', nudgeMail)
       // The end may be put off.
       let last: Trial | null = later
       for (let turn = 1, endsAt = later.endsAt; isReachable(last); turn += 1) {
@@ -83,8 +91,8 @@ export default defineWorkflow({
         endsAt = last.endsAt
       }
       if (!isReachable(last)) return { outcome: 'left' as const, mails }
-      if (last.status === 'active') return { outcome: 'converted' as const, mails }
-      await send('expiry', last, expiryMail)
+      if (isPaid(last)) return { outcome: 'converted' as const, mails }
+      await send('expiry', expiryMail)
       return { outcome: 'expired' as const, mails }
     },
   },
