@@ -51,6 +51,24 @@ export const itemExamples: Record<string, { succeeds: Example[]; refused: Exampl
     ],
     refused: [refused(404, { params: { id: nobody, itemId: 'guide' } })],
   },
+  giveEvent: {
+    succeeds: [
+      ok(async (app) => {
+        await addAgent(app.services.db, 'guide', { review: 'submitted' })
+        await app.call('POST', '/api/admin/workflows/agent-review/items/guide')
+        const params = { name: 'agent-review', itemId: 'guide', event: 'answer' }
+        return { params, body: { data: { any: 'JSON' }, reason: 'asked by phone' } }
+      }),
+    ],
+    refused: [
+      refused(400, { params: { name: 'agent-review', itemId: 'guide', event: 'answer' }, body: {} }),
+      refused(404, {
+        params: { name: 'agent-review', itemId: 'guide', event: 'answer' },
+        body: { data: null },
+      }),
+      refused(404, { params: { name: 'nothing', itemId: 'guide', event: 'answer' }, body: { data: null } }),
+    ],
+  },
   getApproval: {
     succeeds: [ok((app) => asked(app).then((params) => ({ params })))],
     refused: [refused(404, { params: { id: 'two' } })],

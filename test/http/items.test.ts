@@ -154,6 +154,55 @@ describe('one item', () => {
   })
 })
 
+test('an item that waits is given an event, once, and who gave it is logged', async () => {
+  const app = await deployed(
+    1,
+    durableToy(async (_, { waitForEvent }) => ({
+      text: (await waitForEvent('word', { data: z.string(), timeout: '1 day' })) ?? 'none',
+    })),
+  )
+  const { batchId } = await app.begin(first)
+  await app.deliver({ longestSkipMs: 900_000 })
+  const give = (data: unknown) =>
+    app.call('POST', `/api/admin/workflows/toy/items/${first}/events/word`, { data, reason: 'by phone' })
+  expect(await give('first')).toMatchObject({ status: 200, body: { itemId: first, event: 'word' } })
+  expect(await give('second')).toMatchObject({ status: 200 })
+  await app.deliver()
+  expect(await app.item(batchId, first)).toMatchObject({ body: { status: 'succeeded' } })
+  const { rows } = await app.services.db.execute('select data from results')
+  expect(rows).toEqual([{ data: { text: 'first' } }])
+  expect(await give('third')).toMatchObject({ status: 404 })
+  const log = await app.call('GET', `/api/admin/changes?batchId=${batchId}`)
+  const given = z.object({ data: z.array(z.object({ action: z.string(), reason: z.string().nullable() })) })
+  expect(given.parse(log.body).data.filter(({ action }) => action === 'item.event')).toEqual([
+    { action: 'item.event', reason: 'by phone' },
+  ])
+})
+
+test('batches that are not over are found, also completed ones of which items still wait', async () => {
+  const sleeper = durableToy(
+    async (_, { sleep }) => {
+      await sleep('week', '7 days')
+      return { text: 'x' }
+    },
+    { completion: 'started' },
+  )
+  const app = await deployed(1, sleeper)
+  const { batchId } = await app.begin(first)
+  await app.deliver({ longestSkipMs: 900_000 })
+  expect(await app.batch(batchId)).toMatchObject({ status: 'completed', counts: { waiting: 1 } })
+  const found = async (query: string) => {
+    const { body } = await app.call('GET', `/api/admin/batches?${query}`)
+    return z
+      .object({ data: z.array(z.object({ id: z.string() })) })
+      .parse(body)
+      .data.map(({ id }) => id)
+  }
+  expect([await found('open=true'), await found('open=false')]).toEqual([[batchId], []])
+  await app.deliver()
+  expect([await found('open=true'), await found('open=false')]).toEqual([[], [batchId]])
+})
+
 test('approvals are listed oldest first, page by page, and by workflow', async () => {
   const app = rounds()
   const about = { workflow: 'agent-review', itemId: 'a', event: 'decision', subject: 'A', details: {} }

@@ -13,7 +13,13 @@ describe('a retry, when something has changed since the failure,', () => {
     state.broken = false
     await start('toy')
     await deliver()
-    expect((await retry({ all: true })).body).toEqual({ retried: 0, alreadyDone: 14, left: 0, notFailed: 0 })
+    expect((await retry({ all: true })).body).toEqual({
+      retried: 0,
+      alreadyDone: 14,
+      left: 0,
+      notFailed: 0,
+      unknown: 0,
+    })
     expect((await batch(id)).status).toBe('completed')
     expect(state.worked.length).toBe(14)
   })
@@ -29,6 +35,7 @@ describe('a retry, when something has changed since the failure,', () => {
       alreadyDone: 10,
       left: 1,
       notFailed: 0,
+      unknown: 0,
     })
     await deliver()
     expect(state.worked.length).toBe(3)

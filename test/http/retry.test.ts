@@ -13,7 +13,7 @@ describe('a retry', () => {
     state.broken = false
     expect(await retry({ all: true })).toEqual({
       status: 200,
-      body: { retried: 28, alreadyDone: 0, left: 0, notFailed: 0 },
+      body: { retried: 28, alreadyDone: 0, left: 0, notFailed: 0, unknown: 0 },
     })
     expect(await batch(id)).toMatchObject({ status: 'running', counts: { retrying: 28 } })
     await deliver()
@@ -43,6 +43,7 @@ describe('a retry', () => {
       alreadyDone: 0,
       left: 0,
       notFailed: 0,
+      unknown: 0,
     })
     await deliver()
     expect(state.worked).toEqual([userId(9)])
@@ -51,6 +52,7 @@ describe('a retry', () => {
       alreadyDone: 0,
       left: 9,
       notFailed: 0,
+      unknown: 0,
     })
     await deliver()
     expect(state.worked.toSorted()).toEqual([3, 5, 6, 9, 10].map(userId))
@@ -87,11 +89,11 @@ describe('a retry', () => {
     const none = { retried: 0, alreadyDone: 0, left: 0 }
     expect(await retry({ itemIds: [userId(1), 'nobody', 'nobody'] })).toEqual({
       status: 200,
-      body: { ...none, notFailed: 2 },
+      body: { ...none, notFailed: 1, unknown: 1 },
     })
     expect(await retry({ fingerprint: 'nothing like it' })).toEqual({
       status: 200,
-      body: { ...none, notFailed: 0 },
+      body: { ...none, notFailed: 0, unknown: 0 },
     })
     expect((await batch(id)).status).toBe('completed')
   })
@@ -142,7 +144,13 @@ describe('a retry', () => {
     state.broken = false
     await retry({ itemIds: [userId(3)] })
     await call('POST', `/api/admin/batches/${id}/pause`)
-    expect((await retry({ all: true })).body).toEqual({ retried: 13, alreadyDone: 0, left: 0, notFailed: 0 })
+    expect((await retry({ all: true })).body).toEqual({
+      retried: 13,
+      alreadyDone: 0,
+      left: 0,
+      notFailed: 0,
+      unknown: 0,
+    })
     await deliver()
     expect(state.worked).toEqual([])
     await call('POST', `/api/admin/batches/${id}/resume`)
@@ -174,7 +182,7 @@ describe('a retry', () => {
     for (const answer of answers) {
       expect(answer).toMatchObject({
         status: 200,
-        body: { retried: 14, alreadyDone: 0, left: 0, notFailed: 0 },
+        body: { retried: 14, alreadyDone: 0, left: 0, notFailed: 0, unknown: 0 },
       })
     }
     await deliver()
@@ -208,7 +216,7 @@ test('a retry that QStash was not told of is triggered when it is asked for agai
   expect(await app.batch(app.id)).toMatchObject({ status: 'running', counts: { retrying: 7 } })
   expect(await app.retry({ all: true }, key)).toEqual({
     status: 200,
-    body: { retried: 7, alreadyDone: 0, left: 0, notFailed: 0 },
+    body: { retried: 7, alreadyDone: 0, left: 0, notFailed: 0, unknown: 0 },
   })
   await app.deliver()
   expect(await app.batch(app.id)).toMatchObject({ status: 'completed', counts: { succeeded: 15 } })

@@ -78,6 +78,14 @@ export async function startOne(
     /** Gives the item an event, whether it waits for it by now or not. */
     give: (event: string, data: Json) =>
       giveEventTo(app.services, { workflow: workflow.name, itemId, event }, data),
+    /** Decides what a person is asked about the item. */
+    decide: async (decision: 'approved' | 'rejected', reason?: string) => {
+      const { body } = await app.call('GET', `/api/admin/approvals?workflow=${workflow.name}`)
+      const asked = z.object({ data: z.array(z.object({ id: z.string(), itemId: z.string() })) }).parse(body)
+      const approval = asked.data.findLast((candidate) => candidate.itemId === itemId)
+      if (approval === undefined) throw new Error(`nobody is asked about ${itemId}`)
+      return await app.call('POST', `/api/admin/approvals/${approval.id}`, { decision, reason })
+    },
     /** The steps in the order in which they were begun. */
     history: async () => (await item()).steps,
     /** What has become of each step, in one word: `done`, `failed`, `undone` … */

@@ -1,11 +1,10 @@
 import { eq } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import { agents } from '../../src/db/schema.ts'
 import agentReview from '../../src/workflows/agent-review/definition.ts'
 import { mockStep, startOne, withSteps } from '../support/durable.ts'
 import { local, resetEverything, rounds } from '../support/rounds.ts'
-import { mails, subjects } from './outside.ts'
+import { mails, subjects } from '../support/outside.ts'
 import { addAgent } from './records.ts'
 import { prompts } from './runs.ts'
 
@@ -27,15 +26,11 @@ const agent = async () => {
 const published = 'Moss guide is public now'
 const refused = 'Moss guide was not published'
 
-/** The review as it waits for a person, and the id of the approval. */
+/** The review as it waits for a person. */
 async function undecided() {
   const one = await startOne(judged('unsure'), 'guide')
   expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'ask.decision' })
-  const list = await one.call('GET', '/api/admin/approvals?status=pending')
-  const [{ id }] = z.object({ data: z.tuple([z.object({ id: z.string() })]) }).parse(list.body).data
-  const decide = (decision: string, reason?: string) =>
-    one.call('POST', `/api/admin/approvals/${id}`, { decision, ...(reason === undefined ? {} : { reason }) })
-  return { ...one, decide }
+  return one
 }
 
 test('the model is asked by QStash, and its verdict is carried out', async () => {

@@ -4,7 +4,7 @@ import { PermanentError } from '../../src/errors.ts'
 import planUpgrade from '../../src/workflows/plan-upgrade/definition.ts'
 import { failStep, killIn, startOne } from '../support/durable.ts'
 import { local, resetEverything, rounds } from '../support/rounds.ts'
-import { payments, subjects } from './outside.ts'
+import { payments, subjects } from '../support/outside.ts'
 import { addUser } from './records.ts'
 
 /** A user who has asked for the plan `pro`, with this card. */

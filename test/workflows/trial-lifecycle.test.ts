@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import trialLifecycle from '../../src/workflows/trial-lifecycle/definition.ts'
 import { killIn, startOne } from '../support/durable.ts'
 import { local, resetEverything, rounds } from '../support/rounds.ts'
-import { mails, subjects } from './outside.ts'
+import { mails, subjects } from '../support/outside.ts'
 import { addUser } from './records.ts'
 
 const days = (n: number) => new Date(Date.now() + n * 86_400_000)

@@ -2,6 +2,7 @@ import { and, asc, eq, sql } from 'drizzle-orm'
 import type { Db } from '../../db/client.ts'
 import { approvals, type approvalStatuses } from '../../db/schema.ts'
 import { logChange, type By } from './changes.ts'
+import { unfinished } from './needs-work.ts'
 
 export type Approval = typeof approvals.$inferSelect
 type Status = (typeof approvalStatuses)[number]
@@ -61,7 +62,9 @@ export async function decide(
       {
         action: sql`'approval.' || decided.status`,
         workflow: sql`decided.workflow`,
-        batchId: sql`null::uuid`,
+        batchId: sql`(
+          select i.batch_id from batch_items i where i.workflow = decided.workflow and i.item_id = decided.item_id
+            and i.status in ${unfinished} limit 1)`,
         before: sql`'"pending"'::jsonb`,
         after: sql`jsonb_build_object('approvalId', decided.id, 'itemId', decided.item_id, 'status', decided.status)`,
       },

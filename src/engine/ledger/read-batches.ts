@@ -1,5 +1,6 @@
-import { and, desc, eq, getTableColumns, lt } from 'drizzle-orm'
+import { and, desc, eq, getTableColumns, lt, not, sql } from 'drizzle-orm'
 import type { Db } from '../../db/client.ts'
+import { outstandingOf } from './bounds.ts'
 import { batches, plans, type batchStatuses } from '../../db/schema.ts'
 
 type BatchStatus = (typeof batchStatuses)[number]
@@ -29,16 +30,22 @@ export async function findBatch(db: Db, id: string): Promise<BatchWithPlan | und
   return batch
 }
 
+/** It, or an item of it, has not ended. */
+const isUnfinished = sql`(
+  ${batches.status} in ('queued', 'starting', 'running', 'paused')
+  or ${batches.waiting} > 0 or ${outstandingOf(sql`${batches}`)} > 0)`
+
 /** Batches, latest first, from before the id `cursor`. */
 export const listBatches = (
   db: Db,
-  filter: { workflow?: string; status?: BatchStatus; cursor?: string; count: number },
+  filter: { workflow?: string; status?: BatchStatus; open?: boolean; cursor?: string; count: number },
 ): Promise<BatchWithPlan[]> =>
   selectBatches(db)
     .where(
       and(
         filter.workflow === undefined ? undefined : eq(batches.workflow, filter.workflow),
         filter.status === undefined ? undefined : eq(batches.status, filter.status),
+        filter.open === undefined ? undefined : filter.open ? isUnfinished : not(isUnfinished),
         filter.cursor === undefined ? undefined : lt(batches.id, filter.cursor),
       ),
     )

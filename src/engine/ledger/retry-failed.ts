@@ -18,6 +18,7 @@ const countsRow = z.object({
   alreadyDone: z.int(),
   left: z.int(),
   notFailed: z.int().default(0),
+  unknown: z.int().default(0),
 })
 const row = z.object({
   outcome: z.enum(['retried', 'killed', 'busy', 'ended', 'key_used']),
@@ -50,7 +51,7 @@ export async function retryFailed(
   db: Db,
   batchId: string,
   asked: { filter: RetryFilter; limit: number | null },
-  by: By,
+  by: By & { confirmed: boolean },
 ): Promise<Retried> {
   const lock = sql`select id from batches where id = ${batchId}::uuid for no key update`
   const act = sql`
@@ -100,7 +101,7 @@ function parseRetried(found: unknown): Retried {
 }
 
 const told = sql.raw(
-  `'retried', c.retried, 'alreadyDone', c.already_done, 'left', c.left_over, 'notFailed', c.not_failed`,
+  `'retried', c.retried, 'alreadyDone', c.already_done, 'left', c.left_over, 'notFailed', c.not_failed, 'unknown', c.unknown`,
 )
 
 type Asked = Parameters<typeof retryFailed>[2]
@@ -137,8 +138,8 @@ const mark = (batchId: string, { filter, limit }: Asked): SQL => sql`
     returning i.item_id
   ),
   counts as (
-    select retried, passed - retried as already_done, asked - passed as left_over, (${notFailed(batchId, filter)})::int as not_failed
-    from (select count(*)::int as retried from marked) m,
+    select retried, passed - retried as already_done, asked - passed as left_over, o.not_failed, o.unknown
+    from (${others(batchId, filter)}) o, (select count(*)::int as retried from marked) m,
       (select case when count(*) >= ${limit ?? mostRetried}::int then max(item_id) end as last from chosen) l,
       lateral (
         select count(*)::int as asked, (count(*) filter (where l.last is null or i.item_id <= l.last))::int as passed
@@ -148,17 +149,15 @@ const mark = (batchId: string, { filter, limit }: Asked): SQL => sql`
 const choosable = (filter: RetryFilter): SQL => sql`
   batch.outcome = 'retried' and batch.earlier is null and i.status = 'failed' and not i.retry and ${matching(filter)}`
 
-/** Counts the asked ids that are no failed items of the batch. */
-const notFailed = (batchId: string, filter: RetryFilter): SQL =>
-  'itemIds' in filter
-    ? sql`
-      select count(*) from (select distinct jsonb_array_elements_text(${JSON.stringify(filter.itemIds)}::jsonb)) w(id)
-      where not exists (
-        select 1 from batch_items i
-        where i.batch_id = ${batchId}::uuid and i.item_id = w.id and i.status = 'failed')`
-    : sql`0`
+/** Counts, of the asked ids, the batch's items that have not failed, and those that are no items of it. */
+const others = (batchId: string, filter: RetryFilter): SQL => sql`
+  select (count(*) filter (where i.status <> 'failed'))::int as not_failed,
+    (count(*) filter (where i.status is null))::int as unknown
+  from (
+    select distinct jsonb_array_elements_text(${JSON.stringify('itemIds' in filter ? filter.itemIds : [])}::jsonb)) w(id)
+  left join batch_items i on i.batch_id = ${batchId}::uuid and i.item_id = w.id`
 
-const log = (asked: Asked, by: By): SQL =>
+const log = (asked: Asked, by: By & { confirmed: boolean }): SQL =>
   logChange(
     by,
     {
@@ -167,7 +166,7 @@ const log = (asked: Asked, by: By): SQL =>
       batchId: sql`batch.id`,
       before: sql`jsonb_build_object('status', batch.status, 'failed', batch.failed)`,
       after: sql`jsonb_build_object(
-        'asked', ${JSON.stringify(asked)}::jsonb, ${told})`,
+        'confirmed', ${by.confirmed}::boolean, 'asked', ${JSON.stringify(asked)}::jsonb, ${told})`,
     },
     sql`batch join counts c on batch.outcome = 'retried' and batch.earlier is null`,
   )

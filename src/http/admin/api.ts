@@ -95,6 +95,8 @@ export async function confirmed(
   )
 }
 
+export const itemId = z.string().min(1).max(500)
+
 /** Why somebody changes something; it is logged with the change. */
 export const reason = z.string().min(1).max(500).optional()
 export const reasonBody = z.strictObject({ reason }).openapi('Reason')

@@ -31,6 +31,14 @@ const list = createRoute({
     query: z.strictObject({
       workflow: z.string().optional(),
       status: z.enum(batchStatuses).optional(),
+      open: z
+        .stringbool({ truthy: ['true'], falsy: ['false'] })
+        .optional()
+        .openapi({
+          type: 'boolean',
+          description:
+            'True: those that have not ended, or of which items have not, also of a completed batch',
+        }),
       cursor: z.uuid().optional(),
       limit: limitQuery,
     }),

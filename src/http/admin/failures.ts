@@ -100,7 +100,8 @@ const retry = createRoute({
         left: z.int().openapi({ description: 'Failed items that were asked for, but were above the limit' }),
         notFailed: z
           .int()
-          .openapi({ description: 'Of the given itemIds, those that are no failed items of it' }),
+          .openapi({ description: 'Of the given itemIds, those of the batch that have not failed' }),
+        unknown: z.int().openapi({ description: 'Of the given itemIds, those that are no items of it' }),
       }),
       'How many',
     ),
@@ -130,7 +131,12 @@ export const failureRoutes = (workflows: readonly Workflow[]) =>
       const header = c.req.valid('header')['idempotency-key']
       const once = header === undefined ? undefined : `retry:${batch.id}:${header}`
       const by = askedBy(c.var.actor, asked, once)
-      const retried = await retryFailed(services.db, batch.id, { filter, limit: asked.limit ?? null }, by)
+      const retried = await retryFailed(
+        services.db,
+        batch.id,
+        { filter, limit: asked.limit ?? null },
+        { ...by, confirmed: asked.confirm },
+      )
       switch (retried.outcome) {
         case 'retried':
           if (retried.reopened) await tryToPinPace(services, workflow, batch.id)

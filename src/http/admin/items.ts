@@ -16,6 +16,7 @@ import {
   confirmed,
   createApi,
   idempotencyHeader,
+  itemId,
   json,
   problemsOfChange,
   problemsOfOne,
@@ -25,8 +26,6 @@ import {
 } from './api.ts'
 import { batchOf } from './batches.ts'
 import { itemWithSteps, itemWithStepsSchema } from './resources/step.ts'
-
-const itemId = z.string().min(1).max(500)
 
 const itemBody = z
   .strictObject({
@@ -136,6 +135,6 @@ function refusal(started: Refused, workflow: string, id: string): HttpError {
         itemId: started.itemId,
       })
     case 'unknown':
-      return notFound(`item ${id} in the population of ${workflow}`)
+      return notFound(`item ${id} in the population of ${workflow} (there is none, or it is not eligible)`)
   }
 }

@@ -9,6 +9,7 @@ import { changeRoutes } from './changes.ts'
 import { controlRoutes } from './control.ts'
 import { eventRoutes } from './events.ts'
 import { failureRoutes } from './failures.ts'
+import { giveEventRoutes } from './give-event.ts'
 import { itemRoutes } from './items.ts'
 import { killSwitchRoutes } from './kill-switches.ts'
 import { planRoutes } from './plans.ts'
@@ -31,6 +32,7 @@ export function adminRoutes(workflows: readonly Workflow[]) {
     .route('/api/admin', sampleRoutes(workflows))
     .route('/api/admin', batchRoutes())
     .route('/api/admin', itemRoutes(workflows))
+    .route('/api/admin', giveEventRoutes(workflows))
     .route('/api/admin', approvalRoutes())
     .route('/api/admin', eventRoutes())
     .route('/api/admin', proofRoutes())

@@ -5,7 +5,7 @@ import type { Handler } from '../../../src/workflows/contract.ts'
 import { insertUsers, userId } from '../../support/population.ts'
 import { resetEverything, rounds } from '../../support/rounds.ts'
 import { durableToy } from '../../support/toy.ts'
-import { subjects } from '../../workflows/outside.ts'
+import { subjects } from '../../support/outside.ts'
 
 beforeEach(resetEverything)
 

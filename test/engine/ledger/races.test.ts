@@ -221,7 +221,15 @@ test('a retry that a start outruns finds the workflow busy', async () => {
   // It has not committed when the retry looks, and has when that would take its place.
   const committed = db.batch([starting, db.execute(sql`select pg_sleep(0.5)`)])
   await pause(200)
-  const retried = await retryFailed(db, batchId, { filter: { all: true }, limit: null }, by)
+  const retried = await retryFailed(
+    db,
+    batchId,
+    { filter: { all: true }, limit: null },
+    {
+      ...by,
+      confirmed: false,
+    },
+  )
   await committed
   expect(retried.outcome).toBe('busy')
   expect(await audit(db, batchId)).toMatchObject({ status: 'completed', failed: 1 })

@@ -21,8 +21,9 @@ export function describeServices(stack: Stack, workerUrl: string): string {
     .join('\n')
 }
 
+/** It is QStash's clock alone that skips. */
 const skipping = ({ url, token }: { url: string; token: string }, admin: string, workerUrl: string) => `
-  Begin to accompany trials, and skip a week:
+  Begin to accompany trials, and skip a week of QStash's clock (the Worker's and the database's go on as ever):
     ${admin} -X POST ${workerUrl}/api/admin/workflows/trial-lifecycle/batches
     curl -s -H 'authorization: Bearer ${token}' -d '{"ms":604800000}' ${url}/local/clock/advance`
 
@@ -44,5 +45,10 @@ export function describeCommands({ qstash, mail, payments }: Stack, workerUrl: s
     curl -s -d '{"rules":[{"declined":"insufficient_funds","times":1}]}' ${payments.url}/local/faults
     curl -s -d '{"rules":[{"status":429,"retryAfterSeconds":20,"times":2}]}' ${mail.url}/local/faults
     ${admin} -X POST ${workerUrl}/api/admin/workflows/plan-upgrade/batches
-    ${admin} '${workerUrl}/api/admin/batches?workflow=plan-upgrade&limit=1'${qstash === null ? '' : skipping(qstash, admin, workerUrl)}`
+    ${admin} '${workerUrl}/api/admin/batches?workflow=plan-upgrade&limit=1'
+    ${admin} ${workerUrl}/api/admin/batches/ID/failures
+  Review submitted agents, see what waits for a decision, and decide:
+    ${admin} -X POST ${workerUrl}/api/admin/workflows/agent-review/batches
+    ${admin} '${workerUrl}/api/admin/approvals?status=pending'
+    ${admin} -d '{"decision":"approved"}' ${workerUrl}/api/admin/approvals/ID${qstash === null ? '' : skipping(qstash, admin, workerUrl)}`
 }

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
 import type { Json } from '../../../workflows/contract.ts'
+import { logChange, type By } from '../changes.ts'
 import { unfinished } from '../needs-work.ts'
 
 /** What the names of events begin with among those of an item's steps. */
@@ -16,11 +17,24 @@ export type EventTarget = { workflow: string; itemId: string; event: string; bat
 /** Who is to be told of an event. */
 export type Given = z.output<typeof row>
 
+const logged = (by: By, { workflow, itemId, event }: EventTarget) => sql`,
+    logged as (${logChange(
+      by,
+      {
+        action: sql`'item.event'`,
+        workflow: sql`${workflow}`,
+        batchId: sql`given.batch_id`,
+        before: sql`null::jsonb`,
+        after: sql`${JSON.stringify({ itemId, event })}::jsonb`,
+      },
+      sql`given`,
+    )})`
+
 /**
  * Gives an event to the unfinished items of a workflow with this id, one in every scope at most, whether they wait for
  * it already or not. The first event counts.
  */
-export async function giveEvent(db: Db, to: EventTarget, data: Json): Promise<Given[]> {
+export async function giveEvent(db: Db, to: EventTarget, data: Json, by: By | null): Promise<Given[]> {
   const statement = sql`
     with item as (
       select i.* from batch_items i
@@ -33,7 +47,8 @@ export async function giveEvent(db: Db, to: EventTarget, data: Json): Promise<Gi
       select batch_id, item_id, ${eventPrefix + to.event}, 'event', 'given', attempt, ${JSON.stringify({ data })}::jsonb from item
       on conflict (batch_id, item_id, name) do update set status = 'given', result = excluded.result, error = null
         where t.status in ('waiting', 'failed') and t.kind = 'event'
-    )
+      returning t.batch_id
+    )${by === null ? sql`` : logged(by, to)}
     select batch_id as "batchId", attempt, waiting_for is not distinct from ${to.event} as waiting
     from item`
   return await queryRows(db, statement, row)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { local } from '../support/rounds.ts'
+import { local } from './rounds.ts'
 
 const mailSchema = z.array(
   z.object({ to: z.string(), subject: z.string(), text: z.string(), key: z.string().nullable() }),
