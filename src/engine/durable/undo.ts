@@ -17,11 +17,11 @@ export async function undoAll(
   undos: readonly Undo[],
 ): Promise<{ is: 'undone'; failures: ItemError[] } | Over> {
   if (undos.length === 0) return { is: 'undone', failures: [] }
-  const acted = await actedSteps(run, why)
-  if (acted === null) return superseded
+  const names = await stepsToUndo(run, why)
+  if (names === null) return superseded
   const failures: ItemError[] = []
   for (const { step, undo, options } of undos.toReversed()) {
-    if (!acted.includes(step)) continue
+    if (!names.includes(step)) continue
     const answer: Answer = await sdkStep(run, `undo:${step}`, () =>
       performUndo(
         run,
@@ -40,7 +40,7 @@ export async function undoAll(
  * What there is to undo, told once nothing is done for the item any more, whatever becomes of this run. Null: the item is
  * at another attempt.
  */
-async function actedSteps(
+async function stepsToUndo(
   run: ItemRun,
   { status, error }: { status: 'failed' | 'cancelled'; error: ItemError },
 ): Promise<string[] | null> {

@@ -1,4 +1,4 @@
-import { PermanentError, RetryLaterError } from '../../errors.ts'
+import { RetryLaterError } from '../../errors.ts'
 import type { CallAnswer, CallRequest, Json, Usage } from '../../workflows/contract.ts'
 import { checkStorable } from '../do-work.ts'
 import { itemError } from '../item-error.ts'
@@ -82,12 +82,11 @@ export async function takeAnswer(
     checkStorable(result)
   } catch (error) {
     const described = await itemError(error, name, run.item.itemId)
-    const uncertain = !(error instanceof PermanentError)
     if (error instanceof RetryLaterError) {
       const woken = await stopWaiting(run, name, { status: 'again', error: described }, used)
       return woken.is === 'done' ? await putOff(run, error, described) : woken
     }
-    const woken = await stopWaiting(run, name, { status: 'failed', error: described, uncertain }, used)
+    const woken = await stopWaiting(run, name, { status: 'failed', error: described }, used)
     if (woken.is !== 'done') return woken
     return { is: 'failed', error: described, workMs: 0 }
   }

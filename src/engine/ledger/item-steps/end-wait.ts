@@ -14,8 +14,8 @@ export type WaitEnd =
   | { status: 'over' }
   /** The call was answered. */
   | { status: 'answered'; result: Json }
-  /** The answer is none that was wanted. `uncertain`: the call may have done something all the same. */
-  | { status: 'failed'; error: StoredError; uncertain: boolean }
+  /** The answer is none that was wanted; one of its tries may have done something all the same. */
+  | { status: 'failed'; error: StoredError }
   /** The call is to be made once more. */
   | { status: 'again'; error: StoredError }
 
@@ -65,7 +65,7 @@ export async function endWait(
       update item_steps t set
         status = ${end.status === 'failed' ? 'failed' : end.status === 'again' ? 'waiting' : 'done'},
         result = coalesce(${answer}::jsonb, t.result), error = ${error}::jsonb, ended_at = now(),
-        uncertain = ${end.status === 'failed' ? sql`${end.uncertain}::boolean` : sql`t.uncertain and ${end.status === 'again'}::boolean`}
+        uncertain = t.uncertain and ${'error' in end}::boolean
       from item where t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${name}
         and t.status in ('waiting', 'given')
       returning t.*
