@@ -27,22 +27,22 @@ async function toyRounds(users: number, options: Parameters<typeof toyWorkflow>[
 
 describe('a batch', () => {
   test('works on every item once and completes', async () => {
-    const { run, worked } = await toyRounds(120)
+    const { run, worked } = await toyRounds(24)
     const batch = await run()
     expect(batch).toMatchObject({ status: 'completed', pages: 3 })
-    expect(batch.plan).toMatchObject({ totalEligible: 120, alreadyProcessed: 0, held: 0, toProcess: 120 })
-    expect(batch.counts).toMatchObject({ recorded: 120, succeeded: 120, failed: 0, queued: 0, running: 0 })
-    expect(worked.toSorted()).toEqual(Array.from({ length: 120 }, (_, n) => userId(n + 1)))
+    expect(batch.plan).toMatchObject({ totalEligible: 24, alreadyProcessed: 0, held: 0, toProcess: 24 })
+    expect(batch.counts).toMatchObject({ recorded: 24, succeeded: 24, failed: 0, queued: 0, running: 0 })
+    expect(worked.toSorted()).toEqual(Array.from({ length: 24 }, (_, n) => userId(n + 1)))
   })
 
   test('costs two deliveries an item, and two a page, chunk and batch', async () => {
-    const { deliver, start } = await toyRounds(100)
+    const { deliver, start } = await toyRounds(20)
     await start('toy')
     const delivered = await deliver()
     const count = (segment: string) => delivered.filter(({ path }) => path.endsWith(segment)).length
     expect(count('process-users')).toBe(2)
-    expect(count('execute-user')).toBe(200)
-    // Two pages of 50; each triggers its first 20 itself and hands 20 and 10 to two runs more.
+    expect(count('execute-user')).toBe(40)
+    // Two pages of 10; each triggers its first 4 itself and hands 4 and 2 to two runs more.
     expect(count('paginate-users')).toBe(2 * (1 + 2) * 2)
     expect(delivered.every(({ status }) => status === 200)).toBe(true)
   })
@@ -50,8 +50,8 @@ describe('a batch', () => {
   test.each([
     ['no one', 0, 0],
     ['one', 1, 1],
-    ['exactly a page', 50, 1],
-    ['one more than a page', 51, 2],
+    ['exactly a page', 10, 1],
+    ['one more than a page', 11, 2],
   ])('of %s ends with as many pages as are needed', async (_, users, pages) => {
     const { run } = await toyRounds(users)
     const batch = await run()
@@ -60,7 +60,7 @@ describe('a batch', () => {
   })
 
   test('answers each layer as documented', async () => {
-    const { start, deliver, services } = await toyRounds(60)
+    const { start, deliver, services } = await toyRounds(12)
     await start('toy')
     const results = new Map<string, unknown>()
     await deliver({ concurrency: 1 })
@@ -71,8 +71,8 @@ describe('a batch', () => {
       results.set(run.workflowUrl.split('/').at(-1) ?? '', JSON.parse(run.workflowRunResponse))
     expect(results.get('process-users')).toMatchObject({
       success: true,
-      totalEligible: 60,
-      toProcess: 60,
+      totalEligible: 12,
+      toProcess: 12,
       alreadyProcessed: 0,
       message: 'batch is running',
     })
@@ -85,12 +85,12 @@ describe('a batch', () => {
   })
 
   test('leaves alone who has a fresh result, and says so', async () => {
-    const { run, worked } = await toyRounds(60)
+    const { run, worked } = await toyRounds(12)
     await run()
     const again = await run()
     expect(again).toMatchObject({ status: 'completed', pages: 0 })
-    expect(again.plan).toMatchObject({ totalEligible: 60, alreadyProcessed: 60, toProcess: 0 })
-    expect(worked.length).toBe(60)
+    expect(again.plan).toMatchObject({ totalEligible: 12, alreadyProcessed: 12, toProcess: 0 })
+    expect(worked.length).toBe(12)
   })
 
   test('works again on an item whose input changed', async () => {
@@ -113,25 +113,25 @@ describe('a batch', () => {
   })
 
   test('with force ignores existing results', async () => {
-    const { run, worked } = await toyRounds(60)
+    const { run, worked } = await toyRounds(12)
     await run()
     const forced = await run({ force: true })
-    expect(forced.plan).toMatchObject({ totalEligible: 60, alreadyProcessed: 60, toProcess: 60 })
-    expect(forced.counts).toMatchObject({ recorded: 60, succeeded: 60 })
-    expect(worked.length).toBe(120)
+    expect(forced.plan).toMatchObject({ totalEligible: 12, alreadyProcessed: 12, toProcess: 12 })
+    expect(forced.counts).toMatchObject({ recorded: 12, succeeded: 12 })
+    expect(worked.length).toBe(24)
   })
 
-  test.each([1, 49, 50, 51, 75])(
+  test.each([1, 9, 10, 11, 15])(
     'with limit %i does exactly that many, and the next one the rest',
     async (limit) => {
-      const { run, worked } = await toyRounds(120)
+      const { run, worked } = await toyRounds(24)
       const batch = await run({ limit })
       expect(batch.plan?.toProcess).toBe(limit)
       expect(batch.status).toBe('completed')
       expect(batch.counts).toMatchObject({ recorded: limit, succeeded: limit })
       await run()
-      expect(new Set(worked).size).toBe(120)
-      expect(worked.length).toBe(120)
+      expect(new Set(worked).size).toBe(24)
+      expect(worked.length).toBe(24)
     },
   )
 
@@ -140,12 +140,12 @@ describe('a batch', () => {
       population: ({ db }) =>
         db
           .select({ id: sql<number>`n`.as('id'), version: sql<string>`'1'`.as('version') })
-          .from(sql`generate_series(1, 120) as n`),
+          .from(sql`generate_series(1, 24) as n`),
     })
     const batch = await run()
-    expect(batch).toMatchObject({ status: 'completed', pages: 3, counts: { recorded: 120, succeeded: 120 } })
-    expect(new Set(worked).size).toBe(120)
-    expect((await run()).plan).toMatchObject({ alreadyProcessed: 120, toProcess: 0 })
+    expect(batch).toMatchObject({ status: 'completed', pages: 3, counts: { recorded: 24, succeeded: 24 } })
+    expect(new Set(worked).size).toBe(24)
+    expect((await run()).plan).toMatchObject({ alreadyProcessed: 24, toProcess: 0 })
   })
 
   test('passes its params on to the work', async () => {
@@ -184,15 +184,15 @@ describe('a batch', () => {
   })
 
   test('counts as passed over the rows that need no work', async () => {
-    const { run, worked, services } = await toyRounds(60)
-    await run({ limit: 30 })
-    await services.db.execute(sql`delete from results where item_id = ${userId(10)}`)
+    const { run, worked, services } = await toyRounds(12)
+    await run({ limit: 6 })
+    await services.db.execute(sql`delete from results where item_id = ${userId(3)}`)
     const batch = await run()
-    expect(batch.counts.recorded).toBe(31)
+    expect(batch.counts.recorded).toBe(7)
     const { rows } = await services.db.execute(
       sql`select sum(skipped)::int as skipped from batch_pages where batch_id = ${batch.id}::uuid`,
     )
-    expect(rows).toEqual([{ skipped: 29 }])
-    expect(worked.length).toBe(61)
+    expect(rows).toEqual([{ skipped: 5 }])
+    expect(worked.length).toBe(13)
   })
 })

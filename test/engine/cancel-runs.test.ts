@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { isItem, qstash } from '../support/deliveries.ts'
 import { resetEverything } from '../support/rounds.ts'
 import { started } from '../support/started.ts'
+import { defaultPages } from '../support/toy.ts'
 import { lane } from '../support/lane.ts'
 
 beforeEach(resetEverything)
@@ -20,13 +21,13 @@ async function itemRuns(batchId: string, state: string): Promise<number> {
 
 describe('runs of a cancelled batch', () => {
   test('whose items no delivery had reached are dropped at QStash, all of them', async () => {
-    const { act, deliver, worked, id, now } = await started(450)
+    const { act, deliver, worked, id, now } = await started(150, defaultPages)
     await deliver({ concurrency: 1, until: () => worked.length === 1 })
     await qstash('/v2/flowControl/local.toy.execute/pause', {})
     let allThere = false
     const delivering = deliver({ until: () => allThere })
     // A page that is recorded has yet to hand out its chunks.
-    while ((await itemRuns(id, 'RUN_STARTED')) < 440) await new Promise((resolve) => setTimeout(resolve, 50))
+    while ((await itemRuns(id, 'RUN_STARTED')) < 140) await new Promise((resolve) => setTimeout(resolve, 50))
     allThere = true
     await delivering
 

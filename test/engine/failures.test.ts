@@ -3,7 +3,7 @@ import { isFailureCallback, payloadOf, type Fate, type PendingDelivery } from '.
 import { userId } from '../support/population.ts'
 import { resetEverything, rounds } from '../support/rounds.ts'
 import { started } from '../support/started.ts'
-import { toyWorkflow } from '../support/toy.ts'
+import { defaultPages, toyWorkflow } from '../support/toy.ts'
 
 beforeEach(resetEverything)
 
@@ -82,7 +82,7 @@ describe('a run that fails for good', () => {
   })
 
   test('of layer 2 before its page is recorded pauses the batch, and resuming finishes it', async () => {
-    const { deliver, now, act, worked } = await started(120)
+    const { deliver, now, act, worked } = await started(120, defaultPages)
     let pages = 0
     await deliver({
       fate: losing(({ url, body }) => {
@@ -99,7 +99,7 @@ describe('a run that fails for good', () => {
   })
 
   test('of layer 2 after its page was recorded loses none of its items', async () => {
-    const { cutOff, deliver, now, act, worked } = await started(60)
+    const { cutOff, deliver, now, act, worked } = await started(12)
     await deliver({
       concurrency: 1,
       async fate(delivery): Promise<Fate> {
@@ -108,15 +108,15 @@ describe('a run that fails for good', () => {
         return 'lost'
       },
     })
-    expect(await now()).toMatchObject({ status: 'paused', counts: { recorded: 50, queued: 50 } })
+    expect(await now()).toMatchObject({ status: 'paused', counts: { recorded: 10, queued: 10 } })
     await act('resume')
     await deliver()
-    expect(await now()).toMatchObject({ status: 'completed', counts: { recorded: 60, succeeded: 60 } })
-    expect(worked.length).toBe(60)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { recorded: 12, succeeded: 12 } })
+    expect(worked.length).toBe(12)
   })
 
   test('of layer 2 because QStash refuses some of its messages pauses the batch and says so', async () => {
-    const { deliver, now, worked } = await started(50, {
+    const { deliver, now, worked } = await started(10, {
       layers: {
         process: { retries: 3, retryDelay: '0', flowControl: { parallelism: 1, rate: 1 } },
         paginate: { retries: 3, retryDelay: '0', flowControl: { parallelism: 1, rate: 1 } },
@@ -130,7 +130,7 @@ describe('a run that fails for good', () => {
   })
 
   test('of layer 2 after it could trigger everything but the next page pauses the batch', async () => {
-    const { cutOff, deliver, now, act, send, worked } = await started(60)
+    const { cutOff, deliver, now, act, send, worked } = await started(12)
     const sendItem = (n: number) => send('execute-user', { userId: userId(n), attempt: 1 })
     const itemsOf = new Set<string>()
     await deliver({
@@ -143,24 +143,24 @@ describe('a run that fails for good', () => {
         if (itemsOf.has(run)) return 'lost'
         itemsOf.add(run)
         await cutOff.worker(new Request(delivery.url, { ...delivery }))
-        for (let n = 1; n <= 50; n += 1) await sendItem(n)
+        for (let n = 1; n <= 10; n += 1) await sendItem(n)
         return 'lost'
       },
     })
-    expect(await now()).toMatchObject({ status: 'paused', counts: { recorded: 50, succeeded: 50 } })
+    expect(await now()).toMatchObject({ status: 'paused', counts: { recorded: 10, succeeded: 10 } })
     await act('resume')
     await deliver()
-    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 60 } })
-    expect(worked.length).toBe(60)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 12 } })
+    expect(worked.length).toBe(12)
   })
 
   test('of a chunk pauses the batch, and resuming works on just its items', async () => {
-    const { deliver, now, act, worked } = await started(50)
+    const { deliver, now, act, worked } = await started(10)
     await deliver({ fate: losing(isChunk) })
-    expect(await now()).toMatchObject({ status: 'paused', counts: { succeeded: 20, queued: 30 } })
+    expect(await now()).toMatchObject({ status: 'paused', counts: { succeeded: 4, queued: 6 } })
     await act('resume')
     await deliver()
-    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 50 } })
-    expect(worked.length).toBe(50)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 10 } })
+    expect(worked.length).toBe(10)
   })
 })

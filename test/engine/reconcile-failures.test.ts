@@ -67,7 +67,7 @@ describe('a run that failed and whose report of that is lost', () => {
   })
 
   test.each([1, 2])('pauses the batch when it had to read page %i', async (page) => {
-    const { deliver, now, act, tick, heals, worked } = await reconciling(60)
+    const { deliver, now, act, tick, heals, worked } = await reconciling(12)
     await deliver({ fate: silencing(isPage(page)) })
     expect(await now()).toMatchObject({ status: 'running' })
     await tick()
@@ -76,33 +76,33 @@ describe('a run that failed and whose report of that is lost', () => {
     expect(await heals()).toMatchObject([{ after: { layer: 'paginate', page, attempt: 1 } }])
     await act('resume')
     await deliver()
-    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 60 } })
-    expect(worked.length).toBe(60)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 12 } })
+    expect(worked.length).toBe(12)
   })
 
   test('pauses the batch when it had to trigger the page after its own', async () => {
-    const { deliver, now, act, cutOff, tick, heals, worked } = await reconciling(60)
+    const { deliver, now, act, cutOff, tick, heals, worked } = await reconciling(12)
     const recordOnly = silencing(isPage(1), (delivery) =>
       cutOff.worker(new Request(delivery.url, { ...delivery })),
     )
     await deliver({ fate: recordOnly, concurrency: 1 })
     await tick()
-    expect(await now()).toMatchObject({ status: 'paused', pages: 1, counts: { queued: 50 } })
+    expect(await now()).toMatchObject({ status: 'paused', pages: 1, counts: { queued: 10 } })
     expect(await heals()).toMatchObject([{ after: { layer: 'paginate', page: 1 } }])
     await act('resume')
     await deliver()
-    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 60 } })
-    expect(worked.length).toBe(60)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 12 } })
+    expect(worked.length).toBe(12)
   })
 
   test('of a chunk gives its items new runs', async () => {
-    const { deliver, now, tick, actions, worked } = await reconciling(50)
+    const { deliver, now, tick, actions, worked } = await reconciling(10)
     await deliver({ fate: silencing(isChunk) })
     await tick()
-    expect(await actions()).toEqual(Array.from({ length: 30 }, () => 'heal.item'))
+    expect(await actions()).toEqual(Array.from({ length: 6 }, () => 'heal.item'))
     await deliver()
-    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 50 } })
-    expect(worked.length).toBe(50)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 10 } })
+    expect(worked.length).toBe(10)
   })
 
   test('fails the batch when it was layer 1, and the next one may start', async () => {

@@ -6,12 +6,13 @@ import { proof } from '../http/proofs.ts'
 import { isFailureCallback, type Fate } from '../support/deliveries.ts'
 import { userId } from '../support/population.ts'
 import { forget, isItemOf, isPage, reconciling } from '../support/reconciling.ts'
+import { defaultPages } from '../support/toy.ts'
 import { resetEverything } from '../support/rounds.ts'
 
 beforeEach(resetEverything)
 
 test('a layer-2 run, a layer-3 run and a failure callback that are lost are healed by the cron tick, and the proof names them', async () => {
-  const { deliver, die, now, id, services, toy, worked, ...app } = await reconciling(120)
+  const { deliver, die, now, id, services, toy, worked, ...app } = await reconciling(120, defaultPages)
   await deliver({
     concurrency: 1,
     async fate(delivery): Promise<Fate> {

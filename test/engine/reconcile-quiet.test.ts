@@ -13,8 +13,8 @@ beforeEach(resetEverything)
 const statsSchema = z.object({ requestsByRoute: z.record(z.string(), z.int()) })
 
 describe('a batch that needs nothing', () => {
-  test.each([0, 1, 30, 60, 99])('after %i items is left as it is', async (items) => {
-    const { deliver, worked, tick, heals, now } = await reconciling(100)
+  test.each([0, 1, 6, 12, 19])('after %i items is left as it is', async (items) => {
+    const { deliver, worked, tick, heals, now } = await reconciling(20)
     await deliver({ concurrency: 1, until: () => worked.length >= items })
     const before = statsSchema.parse(await qstashSays('/local/stats'))
     await tick()
@@ -24,26 +24,26 @@ describe('a batch that needs nothing', () => {
     expect(posts(after)).toEqual(posts(before))
     expect(await heals()).toEqual([])
     await deliver()
-    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 100 } })
-    expect(worked.length).toBe(100)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 20 } })
+    expect(worked.length).toBe(20)
   })
 
   test('is left alone by ticks that come at any time', async () => {
-    const { deliver, worked, tick, now, heals } = await reconciling(60, { maxOutstanding: 20 })
+    const { deliver, worked, tick, now, heals } = await reconciling(20, { maxOutstanding: 8 })
     let deliveries = 0
     const fate = async (): Promise<Fate> => {
       deliveries += 1
-      if (deliveries % 10 === 0) await tick({ graceSeconds: 60 })
+      if (deliveries % 5 === 0) await tick({ graceSeconds: 60 })
       return 'normal'
     }
     await deliver({ fate })
     expect(await heals()).toEqual([])
-    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 60 } })
-    expect(worked.length).toBe(60)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 20 } })
+    expect(worked.length).toBe(20)
   })
 
   test('is done once also when ticks without any grace meddle all the time', async () => {
-    const { deliver, worked, tick, now } = await reconciling(60, { maxOutstanding: 20 })
+    const { deliver, worked, tick, now } = await reconciling(20, { maxOutstanding: 8 })
     let deliveries = 0
     const fate = async (): Promise<Fate> => {
       deliveries += 1
@@ -53,13 +53,13 @@ describe('a batch that needs nothing', () => {
     await deliver({ fate })
     await tick()
     await deliver()
-    expect(await now()).toMatchObject({ status: 'completed', counts: { recorded: 60, succeeded: 60 } })
-    expect(new Set(worked).size).toBe(60)
-    expect(worked.length).toBe(60)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { recorded: 20, succeeded: 20 } })
+    expect(new Set(worked).size).toBe(20)
+    expect(worked.length).toBe(20)
   })
 
   test('waits for room, which it will be told of', async () => {
-    const { deliver, worked, tick, services, now } = await reconciling(60, { maxOutstanding: 20 })
+    const { deliver, worked, tick, services, now } = await reconciling(20, { maxOutstanding: 8 })
     await deliver({ concurrency: 1, until: () => worked.length === 5 })
     const states = async () =>
       (await services.db.execute(sql`select attempt, awaiting_room from batches`)).rows
@@ -68,7 +68,7 @@ describe('a batch that needs nothing', () => {
     await tick()
     expect(await states()).toEqual(before)
     await deliver()
-    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 60 } })
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 20 } })
   })
 
   test('has ended', async () => {
@@ -91,28 +91,28 @@ describe('what is lost', () => {
   })
 
   test('and is found by two ticks at the same time is healed once', async () => {
-    const { deliver, worked, tick, actions, now } = await reconciling(60)
-    const lost = new Set([userId(3), userId(30), userId(60)])
+    const { deliver, worked, tick, actions, now } = await reconciling(20)
+    const lost = new Set([userId(3), userId(10), userId(20)])
     const isLost = (delivery: PendingDelivery) => [...lost].some((id) => isItemOf(id)(delivery))
     await deliver({ fate: forgetting(isLost) })
     await Promise.all([tick(), tick()])
     expect(await actions()).toEqual(['heal.item', 'heal.item', 'heal.item'])
     await deliver()
-    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 60 } })
-    expect(worked.length).toBe(60)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 20 } })
+    expect(worked.length).toBe(20)
   })
 
   test.each([
     ['layer 1', isProcess, 'heal.start'],
     ['a page', isPage(2), 'heal.page'],
   ])('of %s and is found by two ticks at the same time is healed once', async (_, which, action) => {
-    const { deliver, worked, tick, actions, now } = await reconciling(60)
+    const { deliver, worked, tick, actions, now } = await reconciling(20)
     await deliver({ fate: forgetting(which) })
     await Promise.all([tick(), tick()])
     expect(await actions()).toEqual([action])
     await deliver()
-    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 60 } })
-    expect(worked.length).toBe(60)
+    expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 20 } })
+    expect(worked.length).toBe(20)
   })
 
   test.each(['toy', 'all'])('stays so while the kill switch of %s is on', async (which) => {

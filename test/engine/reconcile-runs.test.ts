@@ -32,28 +32,28 @@ describe('a run that is lost without a trace', () => {
   })
 
   test.each([1, 2, 3])('of layer 2 for page %i is triggered again', async (page) => {
-    const batch = await reconciling(120)
+    const batch = await reconciling(24)
     await batch.deliver({ fate: forgetting(isPage(page)) })
     expect(await batch.now()).toMatchObject({ status: 'running', pages: page - 1 })
     await batch.tick()
     await batch.tick()
     expect(await batch.heals()).toMatchObject([{ action: 'heal.page', after: { page, attempt: 2 } }])
-    await expectDone(batch, 120)
+    await expectDone(batch, 24)
   })
 
   test('of layer 2 after its page was recorded is made up for, items and next page', async () => {
-    const batch = await reconciling(60)
+    const batch = await reconciling(12)
     const recordOnly = (delivery: PendingDelivery) =>
       batch.cutOff.worker(new Request(delivery.url, { ...delivery }))
     await batch.deliver({ fate: forgetting(isPage(1), recordOnly) })
-    expect(await batch.now()).toMatchObject({ pages: 1, counts: { queued: 50 } })
+    expect(await batch.now()).toMatchObject({ pages: 1, counts: { queued: 10 } })
     await batch.tick()
     await batch.tick()
     const actions = await batch.actions()
     expect(actions.filter((action) => action === 'heal.page').length).toBe(1)
-    expect(actions.filter((action) => action === 'heal.item').length).toBe(50)
-    expect(actions.length).toBe(51)
-    await expectDone(batch, 60)
+    expect(actions.filter((action) => action === 'heal.item').length).toBe(10)
+    expect(actions.length).toBe(11)
+    await expectDone(batch, 12)
   })
 
   test('of layer 2 that an item made room for is triggered again', async () => {
@@ -66,25 +66,25 @@ describe('a run that is lost without a trace', () => {
   })
 
   test('of a chunk gives its items new runs', async () => {
-    const batch = await reconciling(50)
+    const batch = await reconciling(10)
     await batch.deliver({ fate: forgetting(isChunk) })
-    expect(await batch.now()).toMatchObject({ counts: { succeeded: 20, queued: 30 } })
+    expect(await batch.now()).toMatchObject({ counts: { succeeded: 4, queued: 6 } })
     await batch.tick()
     await batch.tick()
-    expect(await batch.actions()).toEqual(Array.from({ length: 30 }, () => 'heal.item'))
-    await expectDone(batch, 50)
+    expect(await batch.actions()).toEqual(Array.from({ length: 6 }, () => 'heal.item'))
+    await expectDone(batch, 10)
   })
 
-  test.each([7, 45, 60])('of item %i, before its first delivery, gives that item a new run', async (n) => {
-    const batch = await reconciling(60)
+  test.each([2, 9, 12])('of item %i, before its first delivery, gives that item a new run', async (n) => {
+    const batch = await reconciling(12)
     await batch.deliver({ fate: forgetting(isItemOf(userId(n))) })
-    expect(await batch.now()).toMatchObject({ counts: { succeeded: 59, queued: 1 } })
+    expect(await batch.now()).toMatchObject({ counts: { succeeded: 11, queued: 1 } })
     await batch.tick()
     await batch.tick()
     expect(await batch.heals()).toMatchObject([
       { action: 'heal.item', actor: 'rounds', after: { itemId: userId(n), attempt: 2 } },
     ])
-    await expectDone(batch, 60)
+    await expectDone(batch, 12)
   })
 
   test('with its worker gives the item a new run, but not while that worker may live', async () => {
@@ -121,11 +121,11 @@ describe('a run that is lost without a trace', () => {
   })
 
   test('together with all others: QStash has lost its memory', async () => {
-    const batch = await reconciling(100)
-    await batch.deliver({ concurrency: 1, until: () => batch.worked.length >= 30 })
+    const batch = await reconciling(20)
+    await batch.deliver({ concurrency: 1, until: () => batch.worked.length >= 6 })
     await qstash('/local/reset')
     await batch.tick()
-    await expectDone(batch, 100)
+    await expectDone(batch, 20)
   })
 
   test('when the run had saved its item is not missed', async () => {

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { insertUsers, userId } from '../support/population.ts'
 import { batchSchema, local, resetEverything, rounds } from '../support/rounds.ts'
-import { askModel, toyWorkflow } from '../support/toy.ts'
+import { askModel, defaultPages, toyWorkflow } from '../support/toy.ts'
 import { addUser } from '../workflows/records.ts'
 import { sampled } from './samples.ts'
 
@@ -44,7 +44,7 @@ describe('a plan', () => {
     [50, 108],
     [130, 278],
   ])('of %i items estimates the messages that QStash then delivers', async (users, expected) => {
-    const app = await planning(users)
+    const app = await planning(users, defaultPages)
     const { estimates, toProcess } = await app.plan()
     expect(toProcess).toBe(users)
     expect(estimates.messages).toEqual({ count: expected, usd: expected / 100_000 })

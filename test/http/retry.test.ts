@@ -99,7 +99,7 @@ describe('a retry', () => {
   })
 
   test('never has more outstanding than maxOutstanding', async () => {
-    const { retry, state, services, deliver, batch, id } = await failedBatch(90, {
+    const { retry, state, services, deliver, batch, id } = await failedBatch(45, {
       maxOutstanding: 7,
       pageSize: 5,
     })
@@ -115,7 +115,7 @@ describe('a retry', () => {
         return 'normal' as const
       },
     })
-    expect(await batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 90 } })
+    expect(await batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 45 } })
     expect(most).toBeGreaterThan(3)
     expect(most).toBeLessThanOrEqual(7)
   })

@@ -19,7 +19,13 @@ const common = {
   population: ({ db }: { db: Db }) =>
     db.select({ id: users.id, version: inputVersion(users.interests) }).from(users),
   publish,
+  // Small, so that a few items are several pages and chunks.
+  pageSize: 10,
+  chunkSize: 4,
 }
+
+/** The page and chunk of a workflow that says nothing of them. */
+export const defaultPages = { pageSize: 50, chunkSize: 20 }
 
 /** A workflow over all users whose work is a function of the test. */
 export function toyWorkflow(work: Toy['work'], options: Options = {}): Workflow {

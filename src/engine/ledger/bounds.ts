@@ -26,8 +26,8 @@ export const spentUsd = (b: SQL): SQL => sql`(
 
 /** What is spent, and reserved for `atWork` items, is more than the budget. */
 export const overBudget = (b: SQL, atWork: SQL): SQL => sql`(
-  (${spentTokens(b)} + ${atWork}::bigint * ${b}.item_tokens > (${b}.budget->>'tokens')::bigint) is true
-  or (${spentUsd(b)} + ${atWork} * ${b}.item_usd > (${b}.budget->>'usd')::float) is true)`
+  (${spentTokens(b)} + (${atWork})::bigint * ${b}.item_tokens > (${b}.budget->>'tokens')::bigint) is true
+  or (${spentUsd(b)} + (${atWork}) * ${b}.item_usd > (${b}.budget->>'usd')::float) is true)`
 
 /** There are pages to read or failed items to try again. */
 export const morePages = (b: SQL): SQL => sql`(not ${b}.exhausted or ${b}.retrying > 0)`

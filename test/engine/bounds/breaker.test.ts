@@ -27,7 +27,7 @@ async function failing(
 
 describe('a breaker', () => {
   test('pauses the batch when more than the tolerated share of the window failed, and says which error did it', async () => {
-    const app = await failing(300, (n) => n % 3 === 0)
+    const app = await failing(40, (n) => n % 3 === 0)
     const { id } = await app.start('toy', { tolerate: { percent: 10, window: 50 } })
     await app.deliver({ concurrency: 1 })
     const batch = await app.batch(id)
@@ -43,7 +43,7 @@ describe('a breaker', () => {
 
   test('names the error that is most frequent in the window, not the last one', async () => {
     const app = await failing(
-      100,
+      40,
       (n) => n % 2 === 0,
       (id) => (id.endsWith('6') ? `the disk is full at ${id}` : `quota of ${id} is used up`),
     )
@@ -53,15 +53,15 @@ describe('a breaker', () => {
   })
 
   test('lets what is within the tolerance pass', async () => {
-    const app = await failing(200, (n) => n % 10 === 0)
+    const app = await failing(60, (n) => n % 10 === 0)
     const { id } = await app.start('toy', { tolerate: { percent: 20, window: 50 } })
     await app.deliver()
-    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 20, succeeded: 180 } })
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 6, succeeded: 54 } })
   })
 
   test('forgets what is older than its window', async () => {
     // Three failures in a row, far apart from the next three.
-    const app = await failing(150, (n) => n % 50 < 3)
+    const app = await failing(75, (n) => n % 25 < 3)
     const { id } = await app.start('toy', { tolerate: { count: 3, window: 20 } })
     await app.deliver({ concurrency: 1 })
     expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 9 } })
@@ -124,7 +124,7 @@ describe('a breaker', () => {
   })
 
   test('begins anew after a resume; with retries all succeed, and nothing stored is worked on again', async () => {
-    const app = await failing(120, (n) => n % 3 === 0)
+    const app = await failing(45, (n) => n % 3 === 0)
     const { id } = await app.start('toy', { tolerate: { percent: 10, window: 100 } })
     await app.deliver()
     const paused = await app.batch(id)
@@ -138,13 +138,13 @@ describe('a breaker', () => {
     expect(await app.batch(id)).toMatchObject({
       status: 'completed',
       pausedBy: null,
-      counts: { failed, succeeded: 120 - failed },
+      counts: { failed, succeeded: 45 - failed },
     })
     const retried = await app.call('POST', `/api/admin/batches/${id}/retry`, { all: true })
     expect(retried).toMatchObject({ status: 200, body: { retried: failed, alreadyDone: 0, left: 0 } })
     await app.deliver()
-    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 0, succeeded: 120 } })
-    expect(app.state.tries).toBe(120 + failed)
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 0, succeeded: 45 } })
+    expect(app.state.tries).toBe(45 + failed)
     expect(triedBefore).toBe(paused.counts.succeeded + failed)
   })
 

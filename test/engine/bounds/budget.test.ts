@@ -21,8 +21,8 @@ describe('a budget in tokens', () => {
   test.each([1, 8])(
     'pauses the batch with %i items at work at once, within the stated overshoot',
     async (concurrency) => {
-      const app = await budgeted(120)
-      const cap = 3000
+      const app = await budgeted(40)
+      const cap = 1000
       const { id } = await app.start('toy', { budget: { tokens: cap } })
       await app.deliver({ concurrency })
 
@@ -38,24 +38,24 @@ describe('a budget in tokens', () => {
   )
 
   test('with an estimate that no item exceeds is never exceeded at all', async () => {
-    const estimate = { inputTokens: 300, outputTokens: 300, seconds: 1 }
-    const app = await budgeted(60, { estimate })
-    const { id } = await app.start('toy', { budget: { tokens: 3000 } })
+    const estimate = { inputTokens: 100, outputTokens: 100, seconds: 1 }
+    const app = await budgeted(30, { estimate })
+    const { id } = await app.start('toy', { budget: { tokens: 1000 } })
     await app.deliver({ concurrency: 8 })
     const batch = await app.batch(id)
     expect(batch).toMatchObject({ status: 'paused', pausedBy: 'budget' })
-    expect(used(batch.spent)).toBeLessThanOrEqual(3000)
+    expect(used(batch.spent)).toBeLessThanOrEqual(1000)
   })
 
   test('is used up to one reservation, however much more is reserved for the items at work', async () => {
-    const estimate = { inputTokens: 500, outputTokens: 500, seconds: 1 }
-    const app = await budgeted(160, { estimate })
-    const { id } = await app.start('toy', { budget: { tokens: 4000 } })
+    const estimate = { inputTokens: 125, outputTokens: 125, seconds: 1 }
+    const app = await budgeted(40, { estimate })
+    const { id } = await app.start('toy', { budget: { tokens: 1000 } })
     await app.deliver({ concurrency: 8 })
     const batch = await app.batch(id)
     expect(batch).toMatchObject({ status: 'paused', pausedBy: 'budget', counts: { running: 0, failed: 0 } })
-    expect(used(batch.spent)).toBeGreaterThan(3000)
-    expect(used(batch.spent)).toBeLessThanOrEqual(4000)
+    expect(used(batch.spent)).toBeGreaterThan(750)
+    expect(used(batch.spent)).toBeLessThanOrEqual(1000)
   })
 
   test('that is raised lets the batch go on by itself, and each item is paid for once', async () => {

@@ -46,10 +46,10 @@ test('a batch without a canary is judged by none, also after a pause and a resum
 describe('a canary', () => {
   test.each([
     ['of so many items', { items: 10, minSuccessRate: 0.9 }, 10],
-    ['of a percentage of the plan', { percent: 5, minSuccessRate: 0.9 }, 6],
-    ['larger than a page', { items: 70, minSuccessRate: 1 }, 70],
+    ['of a percentage of the plan', { percent: 25, minSuccessRate: 0.9 }, 6],
+    ['larger than a page', { items: 14, minSuccessRate: 1 }, 14],
   ])('%s that succeeds lets the batch go on by itself', async (_, asked, items) => {
-    const app = await canaried(120, () => 'ok')
+    const app = await canaried(24, () => 'ok')
     const { id } = await app.start('toy', { canary: asked })
     await app.deliver({ until: () => app.worked.length >= items })
     const first = new Set(app.worked.slice(0, items))
@@ -57,21 +57,21 @@ describe('a canary', () => {
     await app.deliver()
     expect(await app.batch(id)).toMatchObject({
       status: 'completed',
-      counts: { recorded: 120, succeeded: 120 },
+      counts: { recorded: 24, succeeded: 24 },
     })
     const { body } = await app.call('GET', `/api/admin/batches/${id}`)
     expect(body).toMatchObject({ canary: { ...asked, plannedItems: items, verdict: 'passed' } })
   })
 
   test('holds the batch until its last item has ended', async () => {
-    const app = await canaried(100, () => 'ok')
+    const app = await canaried(20, () => 'ok')
     const { id } = await app.start('toy', { canary })
     await app.deliver({ concurrency: 1, until: () => app.worked.length === 9 })
     expect((await app.batch(id)).counts).toMatchObject({ recorded: 10 })
   })
 
   test('that fails pauses the batch, with nothing else begun', async () => {
-    const app = await canaried(100, (n) => (n % 4 === 0 ? 'fails' : 'ok'))
+    const app = await canaried(20, (n) => (n % 4 === 0 ? 'fails' : 'ok'))
     const { id } = await app.start('toy', { canary })
     await app.deliver()
     expect(await app.batch(id)).toMatchObject({
@@ -84,28 +84,28 @@ describe('a canary', () => {
   })
 
   test('that failed is overruled by a resume', async () => {
-    const app = await canaried(40, () => 'fails')
+    const app = await canaried(20, () => 'fails')
     const { id } = await app.start('toy', { canary })
     await app.deliver()
     app.state.broken = false
     expect((await app.act(id, 'resume')).body).toMatchObject({ canary: { verdict: 'overruled' } })
     await app.deliver()
-    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 10, succeeded: 30 } })
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 10, succeeded: 10 } })
   })
 
   test('that failed is judged again when its failed items are retried first', async () => {
-    const app = await canaried(40, () => 'fails')
+    const app = await canaried(20, () => 'fails')
     const { id } = await app.start('toy', { canary })
     await app.deliver()
     app.state.broken = false
     await app.act(id, 'retry', { all: true })
     expect((await app.act(id, 'resume')).body).toMatchObject({ canary: { verdict: 'pending' } })
     await app.deliver()
-    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 0, succeeded: 40 } })
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { failed: 0, succeeded: 20 } })
   })
 
   test('that failed, was retried and fails again pauses again', async () => {
-    const app = await canaried(40, () => 'fails')
+    const app = await canaried(20, () => 'fails')
     const { id } = await app.start('toy', { canary })
     await app.deliver()
     await app.act(id, 'retry', { all: true })
@@ -120,14 +120,14 @@ describe('a canary', () => {
   })
 
   test('does not count items that turned out to need nothing', async () => {
-    const app = await canaried(40, (n) => (n <= 5 ? 'skipped' : 'ok'))
+    const app = await canaried(20, (n) => (n <= 5 ? 'skipped' : 'ok'))
     const { id } = await app.start('toy', { canary: { items: 10, minSuccessRate: 1 } })
     await app.deliver()
-    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { skipped: 5, succeeded: 35 } })
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { skipped: 5, succeeded: 15 } })
   })
 
   test('of which every item was skipped shows nothing, and pauses', async () => {
-    const app = await canaried(40, () => 'skipped')
+    const app = await canaried(20, () => 'skipped')
     const { id } = await app.start('toy', { canary })
     await app.deliver()
     expect(await app.batch(id)).toMatchObject({
@@ -154,19 +154,19 @@ describe('a canary', () => {
   })
 
   test('goes on after a pause and a resume in the middle of it', async () => {
-    const app = await canaried(40, () => 'ok')
+    const app = await canaried(20, () => 'ok')
     const { id } = await app.start('toy', { canary })
     await app.deliver({ concurrency: 1, until: () => app.worked.length === 4 })
     await app.act(id, 'pause')
     await app.deliver()
     expect((await app.act(id, 'resume')).body).toMatchObject({ canary: { verdict: 'pending' } })
     await app.deliver()
-    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 40 } })
-    expect(app.worked.length).toBe(40)
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 20 } })
+    expect(app.worked.length).toBe(20)
   })
 
   test('whose last item ends while the batch is paused lets it go on at the resume', async () => {
-    const app = await canaried(40, () => 'ok')
+    const app = await canaried(20, () => 'ok')
     const { id } = await app.start('toy', { canary: { items: 1, minSuccessRate: 1 } })
     let paused = false
     await app.deliver({
@@ -181,7 +181,7 @@ describe('a canary', () => {
     })
     await app.act(id, 'resume')
     await app.deliver()
-    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 40 } })
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 20 } })
   })
 
   test('is judged by what was worked on, not by what a sample had made', async () => {

@@ -12,7 +12,7 @@ test(
   { timeout: 90_000 },
   async () => {
     const app = rounds()
-    await insertUsers(app.services.db, 300)
+    await insertUsers(app.services.db, 150)
     await local('model', 'faults', { rules: [{ share: 0.3, status: 500 }] })
     const { id } = await app.start(workflow, { tolerate: { percent: 10, window: 100 } })
     await app.deliver()
@@ -35,20 +35,20 @@ test(
     await app.deliver()
     expect(await app.batch(id)).toMatchObject({
       status: 'completed',
-      counts: { recorded: 300, succeeded: 300, failed: 0 },
+      counts: { recorded: 150, succeeded: 150, failed: 0 },
     })
     // One call for each item, beside those that had come to nothing.
-    expect(await timesAsked()).toBe(300 + wasted)
+    expect(await timesAsked()).toBe(150 + wasted)
     expect(await app.call('GET', `/api/admin/batches/${id}/proof`)).toMatchObject({
       body: { balanced: true },
     })
   },
 )
 
-test('a budget of 10,000 tokens pauses within the stated overshoot, and raising it resumes', async () => {
+test('a budget of 6,000 tokens pauses within the stated overshoot, and raising it resumes', async () => {
   const app = rounds()
-  await insertUsers(app.services.db, 120)
-  const { id } = await app.start(workflow, { budget: { tokens: 10_000 } })
+  await insertUsers(app.services.db, 60)
+  const { id } = await app.start(workflow, { budget: { tokens: 6_000 } })
   const atWork = 8
   await app.deliver({ concurrency: atWork })
   const { spent, ...paused } = await app.batch(id)
@@ -58,11 +58,11 @@ test('a budget of 10,000 tokens pauses within the stated overshoot, and raising 
   expect(total).toBe(costs.reduce((sum, cost) => sum + cost, 0))
   // The definition's estimate is reserved for each item until one has used more.
   const beyondReserved = Math.max(0, Math.max(...costs) - 550)
-  expect(total).toBeLessThanOrEqual(10_000 + atWork * beyondReserved)
-  expect(total).toBeGreaterThan(4000)
+  expect(total).toBeLessThanOrEqual(6_000 + atWork * beyondReserved)
+  expect(total).toBeGreaterThan(2000)
 
   await app.call('PATCH', `/api/admin/batches/${id}`, { budget: { tokens: 10_000_000 } })
   await app.deliver()
-  expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 120 } })
-  expect(await timesAsked()).toBe(120)
+  expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 60 } })
+  expect(await timesAsked()).toBe(60)
 })
