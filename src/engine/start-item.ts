@@ -5,7 +5,7 @@ import type { Selection } from './ledger/needs-work.ts'
 import { recordOneItem, type ItemStarted } from './ledger/start-item.ts'
 import { tryToPinPace } from './pace.ts'
 import type { Services } from './services.ts'
-import { itemRun, triggerRuns } from './trigger.ts'
+import { triggerItem } from './trigger.ts'
 
 /**
  * Starts one item of a workflow, whatever the schedule. May be repeated with the same key.
@@ -27,6 +27,6 @@ export async function startItem(
     return started
   if (started.outcome === 'opened') await tryToPinPace(services, workflow, started.batchId)
   // The same run as before, when it is repeated.
-  await triggerRuns(services, workflow, [itemRun(workflow, started.batchId, { id: itemId, attempt: 1 })])
+  await triggerItem(services, workflow, { batchId: started.batchId, itemId, attempt: 1 })
   return started
 }

@@ -113,3 +113,17 @@ export async function triggerRuns(services: Services, workflow: Workflow, runs: 
     throw new ServiceError(`QStash did not take ${runs.length} run(s)`, { cause: error })
   }
 }
+
+/** Starts the run that an attempt of an item has, at once or after so many seconds. @throws Error like `triggerRuns`. */
+export const triggerItem = (
+  services: Services,
+  workflow: Workflow,
+  { batchId, itemId, attempt }: { batchId: string; itemId: string; attempt: number },
+  delaySeconds?: number,
+): Promise<void> =>
+  triggerRuns(services, workflow, [
+    {
+      ...itemRun(workflow, batchId, { id: itemId, attempt }),
+      ...(delaySeconds === undefined ? {} : { delaySeconds }),
+    },
+  ])

@@ -9,7 +9,7 @@ import { cancelled } from '../ledger/end-item.ts'
 import { leaveRun } from '../ledger/item-steps/leave-run.ts'
 import type { StoredError } from '../ledger/item-steps/recorded.ts'
 import type { Services } from '../services.ts'
-import { itemRun, triggerRuns } from '../trigger.ts'
+import { triggerItem } from '../trigger.ts'
 import { claimDurable, type ClaimedDurable } from './claim.ts'
 import { invokeTool } from './invoke.ts'
 import { sdkStep, type ItemRun, type Over } from './item-run.ts'
@@ -74,8 +74,7 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
       }
       const done = await handler({ id: item.itemId, params }, tools)
       if (done instanceof Skip) return { is: 'skipped', reason: presentable(done.reason) }
-      const [unknown] = pass.unknownUndos()
-      if (unknown !== undefined) throw new PermanentError(`compensate names ${unknown}, which is no step`)
+      pass.checkUndos()
       return { is: 'finished', data: fitting(workflow, done) }
     } catch (error) {
       const isLast = run.context.retried >= workflow.layers.execute.retries
@@ -98,13 +97,14 @@ const tooFickle =
 
 /** Gives the item another run, which goes on from what the ledger has: this one's log fits the handler no more. */
 async function renew({ services, workflow, item }: ItemRun): Promise<Record<string, Json>> {
-  const { batchId, itemId } = item
   const attempt = await leaveRun(services.db, item, 'renewed')
   if (attempt === null) throw new WorkflowNonRetryableError(tooFickle)
-  if (attempt !== undefined) {
-    await triggerRuns(services, workflow, [itemRun(workflow, batchId, { id: itemId, attempt })])
+  if (attempt !== undefined) await triggerItem(services, workflow, { ...item, attempt })
+  return {
+    success: false,
+    itemId: item.itemId,
+    message: 'the handler has changed: the item goes on in a new run',
   }
-  return { success: false, itemId, message: 'the handler has changed: the item goes on in a new run' }
 }
 
 /** Undoes what an item has done, and says how it ends. */

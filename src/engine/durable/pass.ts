@@ -33,8 +33,8 @@ export class Pass {
   /** Milliseconds of work of the steps so far. */
   workMs = 0
 
-  readonly #names = new Set<string>()
-  readonly #undoable = new Set<string>()
+  /** The steps that were asked for, and whether there is anything to undo of them. */
+  readonly #asked = new Map<string, { isUndoable: boolean }>()
   /** Nothing begins any more. */
   #isOver = false
   #inside: string | null = null
@@ -76,9 +76,8 @@ export class Pass {
       throw new PermanentError(`${JSON.stringify(name)} is no name for a step`)
     }
     if (this.#inside !== null) throw new PermanentError(`the step ${name} is inside the step ${this.#inside}`)
-    if (this.#names.has(name)) throw new PermanentError(`the step ${name} is there twice`)
-    this.#names.add(name)
-    if (isUndoable) this.#undoable.add(name)
+    if (this.#asked.has(name)) throw new PermanentError(`the step ${name} is there twice`)
+    this.#asked.set(name, { isUndoable })
     const known = answerOf(this.#run.recorded.get(ledgerName), this.#run.undoing !== null)
     if (known?.is === 'done') return Promise.resolve(known)
     if (this.#run.undoing !== null) return Promise.resolve(known ?? { is: 'replayed' })
@@ -125,9 +124,10 @@ export class Pass {
     this.undos.push(undo)
   }
 
-  /** What is to be undone and was no step so far; of the waits, only calls do anything. */
-  unknownUndos(): string[] {
-    return this.undos.map(({ step }) => step).filter((step) => !this.#undoable.has(step))
+  /** @throws PermanentError when something is to be undone that was no step; of the waits, only calls do anything. */
+  checkUndos(): void {
+    const unknown = this.undos.find(({ step }) => this.#asked.get(step)?.isUndoable !== true)
+    if (unknown !== undefined) throw new PermanentError(`compensate names ${unknown.step}, which is no step`)
   }
 
   /** Gives the handler what a step came to, or nothing at all. */

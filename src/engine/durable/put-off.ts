@@ -3,7 +3,7 @@ import { saveDurable } from '../ledger/end-item.ts'
 import type { ItemError } from '../item-error.ts'
 import { layerLog } from '../log.ts'
 import { tryToPinPace } from '../pace.ts'
-import { itemRun, maxDelaySeconds, triggerRuns } from '../trigger.ts'
+import { maxDelaySeconds, triggerItem } from '../trigger.ts'
 import { over, superseded, type ItemRun, type Over } from './item-run.ts'
 
 /** Gives an item back that was asked to come later: a run of its own takes it up again. */
@@ -24,8 +24,6 @@ export async function putOff(
   layerLog(workflow, 'execute').error('item will be tried again', { batchId, itemId, ...error })
   if (ended.paceChanged) await tryToPinPace(services, workflow, batchId)
   const delaySeconds = Math.min(seconds, maxDelaySeconds)
-  await triggerRuns(services, workflow, [
-    { ...itemRun(workflow, batchId, { id: itemId, attempt: ended.attempt }), delaySeconds },
-  ])
+  await triggerItem(services, workflow, { ...item, attempt: ended.attempt }, delaySeconds)
   return over(`asked to come later: a new run comes in ${delaySeconds} seconds`)
 }

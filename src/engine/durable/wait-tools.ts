@@ -28,29 +28,31 @@ export function waitTools(run: ItemRun, pass: Pass): WaitTools {
   const wait = (
     name: string,
     begin: { kind: Kind; time: WaitTime },
-    meanwhile: (waiting: Waiting) => Promise<() => Promise<Answer>>,
+    meanwhile: (waiting: Waiting, over: () => Promise<Answer>) => Promise<() => Promise<Answer>>,
     misfitOf: (come: Json) => string | null = () => null,
   ): Promise<Json> => {
     // What anybody may give has names of its own.
     const ledgerName = begin.kind === 'event' ? eventPrefix + name : name
+    const over = () => stopWaiting(run, ledgerName, { status: 'over' })
     const waited = async () => {
       const begun = await sdkStep(run, `${name}:begin`, () => startWaiting(run, ledgerName, begin))
-      const come = begun.is === 'waiting' ? await sdkStep(run, `${name}:end`, await meanwhile(begun)) : begun
+      const come =
+        begun.is === 'waiting' ? await sdkStep(run, `${name}:end`, await meanwhile(begun, over)) : begun
       const misfit = come.is === 'done' ? misfitOf(come.value) : null
       if (misfit === null) return come
       return await sdkStep(run, `${name}:refuse`, () => refuse(run, name, ledgerName, misfit))
     }
-    const isUndoable = begin.kind === 'call'
-    return pass.value(pass.answer(name, waited, { isWait: true, isUndoable, ledgerName }))
+    return pass.value(
+      pass.answer(name, waited, { isWait: true, isUndoable: begin.kind === 'call', ledgerName }),
+    )
   }
-  const over = (name: string) => () => stopWaiting(run, name, { status: 'over' })
 
   const sleep = async (name: string, time: WaitTime) => {
-    await wait(name, { kind: 'sleep', time }, async ({ seconds }) => {
+    await wait(name, { kind: 'sleep', time }, async ({ seconds }, over) => {
       for (let n = 1, left = seconds; left > 0; n += 1, left -= longestDelay) {
         await context.sleep(sdkName(n === 1 ? name : `${name}:${n}`), Math.min(left, longestDelay))
       }
-      return over(name)
+      return over
     })
   }
 
@@ -61,15 +63,12 @@ export function waitTools(run: ItemRun, pass: Pass): WaitTools {
     async waitForEvent(name, { data, timeout }) {
       const time = { seconds: ms(timeout) / 1000 }
       const event = z.object({ data }).nullable()
-      const meanwhile = async ({ seconds }: Waiting) => {
+      const meanwhile = async ({ seconds }: Waiting, over: () => Promise<Answer>) => {
         const id = await eventId(services, item, name)
         await context.waitForEvent(sdkName(name), id, { timeout: seconds })
-        return over(eventPrefix + name)
+        return over
       }
-      const misfitOf = (come: Json) => {
-        const { error } = event.safeParse(come)
-        return error === undefined ? null : `the event ${name} does not fit: ${z.prettifyError(error)}`
-      }
+      const misfitOf = (come: Json) => eventMisfit(name, event, come)
       const given = event.parse(await wait(name, { kind: 'event', time }, meanwhile, misfitOf))
       return given?.data ?? null
     },
@@ -86,6 +85,12 @@ export function waitTools(run: ItemRun, pass: Pass): WaitTools {
       return returned(called)
     },
   }
+}
+
+/** Why an event is none that was waited for; null: it is one. */
+function eventMisfit(name: string, event: z.ZodType, come: Json): string | null {
+  const { error } = event.safeParse(come)
+  return error === undefined ? null : `the event ${name} does not fit: ${z.prettifyError(error)}`
 }
 
 /** Fails a wait for what has come to it. */

@@ -9,7 +9,7 @@ import { itemState } from '../ledger/item-state.ts'
 import { atClosedGate } from './closed-gate.ts'
 import { over, superseded, type Answer, type ItemRun } from './item-run.ts'
 import { putOff } from './put-off.ts'
-import { itemRun, triggerRuns } from '../trigger.ts'
+import { triggerItem } from '../trigger.ts'
 
 /** The item waits, for so many seconds. `round` is part of the key of a call. */
 export type Waiting = { is: 'waiting'; seconds: number; round: number }
@@ -56,9 +56,7 @@ export async function stopWaiting(
     case 'closed':
       return over(`batch is ${woken.batchStatus}`)
     case 'crowded':
-      await triggerRuns(services, workflow, [
-        itemRun(workflow, item.batchId, { id: item.itemId, attempt: woken.attempt }),
-      ])
+      await triggerItem(services, workflow, { ...item, attempt: woken.attempt })
       return over('the budget is reserved for items at work: a new run asks for room')
     case 'superseded':
       return superseded

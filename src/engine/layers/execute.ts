@@ -6,7 +6,7 @@ import { itemState } from '../ledger/item-state.ts'
 import { startUndoing } from '../ledger/item-steps/start-undoing.ts'
 import { rounds } from '../ledger/changes.ts'
 import { pauseBatch } from '../ledger/pause-batch.ts'
-import { itemRun, triggerRuns } from '../trigger.ts'
+import { triggerItem } from '../trigger.ts'
 import { executePayload, type ItemPayload } from './execute-payload.ts'
 import type { Layer } from './layer.ts'
 import { notClaimed } from './not-claimed.ts'
@@ -35,10 +35,7 @@ export const executeLayer: Layer<ItemPayload> = {
     const { pageSize } = workflow
     const error = await itemError(Object.assign(new Error(reason), { name: 'RunFailed' }), 'run', item.itemId)
     const undoing = await startUndoing(db, { ...item, pageSize }, error)
-    if (undoing !== undefined) {
-      const run = itemRun(workflow, item.batchId, { id: item.itemId, attempt: undoing })
-      return await triggerRuns(services, workflow, [run])
-    }
+    if (undoing !== undefined) return await triggerItem(services, workflow, { ...item, attempt: undoing })
     const ended = await abandonItem(db, { ...item, pageSize }, { status: 'failed', error })
     if (ended !== undefined) return await passOn(services, workflow, item, { ...ended, made: null })
     const state = await itemState(db, item)

@@ -3,7 +3,7 @@ import { PermanentError } from '../../errors.ts'
 import type { Json, Workflow } from '../../workflows/contract.ts'
 import type { Claim } from '../ledger/claim.ts'
 import type { Services } from '../services.ts'
-import { itemRun, triggerRuns } from '../trigger.ts'
+import { triggerItem } from '../trigger.ts'
 import type { ItemPayload } from './execute-payload.ts'
 import { drop, passOnAgain } from './pass-on.ts'
 
@@ -31,19 +31,11 @@ export async function notClaimed(
       if (claim.batchStatus === 'cancelled') await drop(services, workflow, item)
       return { success: false, itemId, message: `batch is ${claim.batchStatus}` }
     case 'crowded':
-      await triggerRuns(services, workflow, [
-        {
-          ...itemRun(workflow, batchId, { id: itemId, attempt: claim.attempt }),
-          delaySeconds: crowdedSeconds,
-        },
-      ])
+      await triggerItem(services, workflow, { ...item, attempt: claim.attempt }, crowdedSeconds)
       return { success: false, itemId, message: 'the budget is reserved for items at work' }
     case 'superseded':
       // Whoever gave it its attempt may have died before it could trigger the run.
-      if (claim.queued)
-        await triggerRuns(services, workflow, [
-          itemRun(workflow, batchId, { id: itemId, attempt: claim.attempt }),
-        ])
+      if (claim.queued) await triggerItem(services, workflow, { ...item, attempt: claim.attempt })
       return { success: false, itemId, message: 'a later attempt has its own run' }
     case 'unknown':
       throw new PermanentError(`batch ${batchId} of ${workflow.name} has no item ${itemId}`)

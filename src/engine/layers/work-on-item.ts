@@ -9,7 +9,7 @@ import { saveItem, type Ended, type Outcome, type Spent } from '../ledger/end-it
 import { noted } from '../noted.ts'
 import { tryToPinPace } from '../pace.ts'
 import type { Services } from '../services.ts'
-import { itemRun, maxDelaySeconds, triggerRuns } from '../trigger.ts'
+import { maxDelaySeconds, triggerItem } from '../trigger.ts'
 import { freshFor, problem, report, skipped, storedAs } from './outcome.ts'
 import { drop, passOn } from './pass-on.ts'
 
@@ -90,9 +90,7 @@ async function givenBack(
   if (batchStatus === 'cancelled') await drop(services, workflow, item)
   if (!(error instanceof RetryLaterError)) throw error
   const delaySeconds = Math.min(error.seconds, maxDelaySeconds)
-  await triggerRuns(services, workflow, [
-    { ...itemRun(workflow, batchId, { id: itemId, attempt }), delaySeconds },
-  ])
+  await triggerItem(services, workflow, { batchId, itemId, attempt }, delaySeconds)
   return { success: false, itemId, status: 'queued', delaySeconds, error: outcome.error }
 }
 

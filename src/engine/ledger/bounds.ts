@@ -14,9 +14,15 @@ export const isOpen = (b: SQL): SQL => sql`(
 export const stoppedAs = (batchStatus: string): string =>
   batchStatus === 'running' || batchStatus === 'completed' ? 'stopped' : batchStatus
 
+/** Items of it have not ended. */
+export const hasUnfinished = (b: SQL): SQL => sql`(${b}.waiting > 0 or ${outstandingOf(b)} > 0)`
+
 /** It takes no new items, but some of it last on. */
-export const lastsOn = (b: SQL): SQL => sql`(
-  ${b}.status = 'completed' and (${b}.waiting > 0 or ${outstandingOf(b)} > 0))`
+export const lastsOn = (b: SQL): SQL => sql`(${b}.status = 'completed' and ${hasUnfinished(b)})`
+
+/** The status of a batch whose gate closes: what has not begun, or takes no new items any more, stays so. */
+export const statusPaused = (b: SQL): SQL => sql`(
+  case when ${b}.status = 'running' then 'paused' else ${b}.status end)`
 
 export const spentTokens = (b: SQL): SQL => sql`(${b}.input_tokens + ${b}.output_tokens)`
 

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { batchStatuses, itemStatuses } from '../../db/schema.ts'
 import type { Json, Params, Workflow } from '../../workflows/contract.ts'
-import { isOpen, morePages, overBudget, stoppedAs } from './bounds.ts'
+import { isOpen, morePages, overBudget, statusPaused, stoppedAs } from './bounds.ts'
 import { logBatchChange, rounds } from './changes.ts'
 import { recordedStep, recordedSteps, storedError, type Durable } from './item-steps/recorded.ts'
 import { unfinished } from './needs-work.ts'
@@ -97,7 +97,7 @@ export async function claimItem(
         running = b.running + (g.outcome = 'claimed' and g.status = 'queued')::int
           - (g.outcome = 'crowded' and g.status = 'running')::int,
         duplicates = b.duplicates + (g.outcome in ('finished', 'busy', 'superseded'))::int,
-        status = case when g.outcome = 'spent' and b.status = 'running' then 'paused' else b.status end,
+        status = case when g.outcome = 'spent' then ${statusPaused(sql.raw('b'))} else b.status end,
         paused_by = case when g.outcome = 'spent' then 'budget' else b.paused_by end,
         reason = case when g.outcome = 'spent' then ${spent} else b.reason end
       from gate g where b.id = g.batch_id and g.outcome <> 'closed'

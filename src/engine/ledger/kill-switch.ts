@@ -2,7 +2,7 @@ import { asc, sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { killSwitches } from '../../db/schema.ts'
-import { killed, lastsOn } from './bounds.ts'
+import { killed, lastsOn, statusPaused } from './bounds.ts'
 import { logBatchChange, rounds, type By } from './changes.ts'
 
 /** Stands for every workflow; none may be called so. */
@@ -32,7 +32,8 @@ export async function engageKillSwitch(db: Db, workflow: string, by: By): Promis
 
 /**
  * Pauses the running batches among `which`, a condition on `batches`, if a kill switch is on for them, and what lasts on of
- * completed ones; one in `starting` is paused when it begins. Whoever lets a batch run without a lock that the switch waits for does this afterwards.
+ * completed ones; one in `starting` is paused when it begins. Whoever lets a batch run without a lock that the switch
+ * waits for does this afterwards.
  *
  * @returns their ids.
  */
@@ -46,7 +47,7 @@ export async function pauseKilled(db: Db, which: SQL, by: By): Promise<string[]>
     ),
     paused as (
       update batches b set
-        status = case when was.status in ('starting', 'completed') then was.status else 'paused' end,
+        status = ${statusPaused(was)},
         paused_by = 'kill_switch', reason = ${by.reason}
       from was
       where b.id = was.id and (

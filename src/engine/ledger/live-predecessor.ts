@@ -10,7 +10,8 @@ export const atWorkThoughCancelled = sql`(
 
 /**
  * Seconds until nothing that an earlier batch of the workflow had started can still be at work; null: nothing is.
- * A cancelled batch lets its running items finish, and two batches of one workflow never work at once, but for what lasts on of one that is complete.
+ * A cancelled batch lets its running items finish, and two batches of one workflow never work at once, but for what lasts
+ * on of one that is complete.
  */
 export async function livePredecessor(db: Db, workflow: string, batchId: string): Promise<number | null> {
   const statement = sql`

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { transact, type Db } from '../../db/client.ts'
-import { lastsOn, morePages } from './bounds.ts'
+import { lastsOn, morePages, statusPaused } from './bounds.ts'
 import { logBatchChange, rounds, type By } from './changes.ts'
 import { inChunk, type Chunk } from './due-items.ts'
 
@@ -28,7 +28,7 @@ export async function pauseBatch(
     ),
     paused as (
       update batches b set
-        status = case when was.status in ('starting', 'completed') then was.status else 'paused' end,
+        status = ${statusPaused(was)},
         paused_by = ${pausedBy}, reason = ${by.reason}
       from was where b.id = was.id returning b.*
     )

@@ -1,6 +1,6 @@
 import { and, desc, eq, getTableColumns, lt, not, sql } from 'drizzle-orm'
 import type { Db } from '../../db/client.ts'
-import { outstandingOf } from './bounds.ts'
+import { hasUnfinished } from './bounds.ts'
 import { batches, plans, type batchStatuses } from '../../db/schema.ts'
 
 type BatchStatus = (typeof batchStatuses)[number]
@@ -32,8 +32,7 @@ export async function findBatch(db: Db, id: string): Promise<BatchWithPlan | und
 
 /** It, or an item of it, has not ended. */
 const isUnfinished = sql`(
-  ${batches.status} in ('queued', 'starting', 'running', 'paused')
-  or ${batches.waiting} > 0 or ${outstandingOf(sql`${batches}`)} > 0)`
+  ${batches.status} in ('queued', 'starting', 'running', 'paused') or ${hasUnfinished(sql`${batches}`)})`
 
 /** Batches, latest first, from before the id `cursor`. */
 export const listBatches = (

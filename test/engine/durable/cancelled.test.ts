@@ -1,38 +1,34 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { PermanentError, RetryLaterError } from '../../../src/errors.ts'
+import type { StepWork } from '../../../src/workflows/contract.ts'
 import { isFailureCallback, isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
 import { anything, oneUser, start } from './one-user.ts'
 
 beforeEach(oneUser)
 
 describe('a cancel undoes what may have been done', () => {
-  test('by a step that had failed once and was to be tried again', async () => {
-    const acts: string[] = []
-    const one = await start(async (_, { step, compensate }) => {
-      compensate('charge', async () => void acts.push('undo'))
-      await step('charge', async () => {
-        acts.push('charge')
-        throw new Error('the answer was lost')
-      })
-      return { text: 'never' }
-    })
-    await one.deliver({ until: () => acts.length === 1, concurrency: 1 })
-    await one.act('cancel')
-    expect(await one.run()).toMatchObject({ status: 'cancelled' })
-    expect(acts).toEqual(['charge', 'undo'])
-  })
-
-  test('by a step in which the Worker had died', async () => {
-    const acts: string[] = []
-    const one = await start(async (_, { step, compensate }) => {
-      compensate('charge', async () => void acts.push('undo'))
-      await step('charge', async ({ db }) => {
-        acts.push('charge')
+  test.each<[string, StepWork<void>]>([
+    [
+      'that had failed once and was to be tried again',
+      () => Promise.reject(new Error('the answer was lost')),
+    ],
+    [
+      'in which the Worker had died',
+      async ({ db }) => {
         await db.execute(
           sql`update item_steps set lease_until = now() - interval '1 second', token = gen_random_uuid()`,
         )
         throw new Error('nobody hears of this')
+      },
+    ],
+  ])('by a step %s', async (_, work) => {
+    const acts: string[] = []
+    const one = await start(async (__, { step, compensate }) => {
+      compensate('charge', async () => void acts.push('undo'))
+      await step('charge', async (services) => {
+        acts.push('charge')
+        await work(services)
       })
       return { text: 'never' }
     })

@@ -26,8 +26,9 @@ export async function leaveRun(
 ): Promise<number | null | undefined> {
   const { batchId, itemId, attempt, pageSize } = item
   const renewed = Number(kind === 'renewed')
+  const isClosed = sql`not ${isOpen(sql.raw('batch'))}`
   const statement = sql`
-    with ${lockItem({ batchId, itemId }, kind === 'parked' ? sql`${hasRun(attempt)} and not ${isOpen(sql.raw('batch'))}` : hasRun(attempt))},
+    with ${lockItem({ batchId, itemId }, sql`${hasRun(attempt)} and ${kind === 'parked' ? isClosed : sql`true`}`)},
     moved as (
       update batch_items i set
         status = 'queued', attempt = i.attempt + ${renewed}::int, renewals = i.renewals + ${renewed}::int, token = null, lease_until = null,
