@@ -23,6 +23,8 @@ export const itemStatuses = [
   'cancelled',
 ] as const
 
+export const undoings = ['failed', 'cancelled', 'retry'] as const
+
 /** A page that was read and recorded; never recomputed. */
 export const batchPages = pgTable(
   'batch_pages',
@@ -82,8 +84,10 @@ export const batchItems = pgTable(
     invokers: jsonb('invokers').$type<Invoker[]>().notNull().default([]),
     /** It ended without success though steps of it have done something: a later batch does not begin it anew. */
     acted: boolean('acted').notNull().default(false),
-    /** What its steps have done is being undone, and then it ends so. */
-    undoing: text('undoing', { enum: ['failed', 'cancelled'] }),
+    /** What its steps have done is being undone, and then it ends so, or, for a `retry`, goes on. */
+    undoing: text('undoing', { enum: undoings }),
+    /** The attempt that an operator's last retry gave it: what had failed before is tried again. */
+    retriedAttempt: integer('retried_attempt').notNull().default(1),
     /** How often it has got a new run because its handler had asked for other steps than before. */
     renewals: integer('renewals').notNull().default(0),
     /** When it was last given to QStash. */

@@ -1,5 +1,6 @@
 import { describeError } from '../errors.ts'
 import type { Workflow } from '../workflows/contract.ts'
+import { wakeUntold } from './durable/events.ts'
 import { tellInvokers } from './durable/tell-invokers.ts'
 import { heal } from './heal.ts'
 import { isKilled } from './ledger/kill-switch.ts'
@@ -20,8 +21,8 @@ const mostLookups = 100
 
 /**
  * Compares the ledger with what QStash says, and heals: runs that are lost are triggered anew, failures whose report is
- * lost are taken as reported, the pinned pace is restored, a batch that waits for nobody is started, and invokers that
- * have not heard of an end are told. Nothing of a
+ * lost are taken as reported, the pinned pace is restored, a batch that waits for nobody is started, items whose event
+ * was given are woken, and invokers that have not heard of an end are told. Nothing of a
  * workflow whose kill switch is on, nor a paused batch. May be repeated, also at the same time.
  *
  * @throws AggregateError of whatever failed; everything else was reconciled all the same.
@@ -69,6 +70,7 @@ async function partsOf(
     ...batches
       .filter(({ status }) => status === 'running')
       .map((batch) => () => healPace(services, workflow, batch.id)),
+    () => wakeUntold(services, workflow.name),
     () => startLeftQueued(services, workflow, graceSeconds),
   ]
 }

@@ -94,6 +94,7 @@ export const createCallAi = (env: Env): CallAi => ({
     return {
       ...request,
       method: 'POST',
+      safe: true,
       read: (answer) => reading(env, answer).object(wish),
       async usage(answer) {
         const ai = reading(env, answer)

@@ -56,7 +56,10 @@ type Options<P, Data extends Json> = {
   verb: string
   /** Cron expression in UTC, listed in wrangler.jsonc as well. Null: started by hand only. */
   schedule: string | null
-  /** How long a result stays fresh while its version holds. Null: for ever. */
+  /**
+   * How long a result stays fresh while its version holds. Null: for ever. `0 seconds`: whatever is in the population needs
+   * work, also what was done before.
+   */
   freshFor: Duration | null
   /** Bound on one item's work, and the length of its lease. */
   timeout: Duration

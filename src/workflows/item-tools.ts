@@ -15,6 +15,8 @@ export type StepServices = {
   ai: Ai
   mail: Mail
   payments: Payments
+  /** What the step is done for. */
+  item: { workflow: string; id: string }
   /** The same for every try of the step, and for no other step: gives a service the means to act once. */
   key: string
   /** Aborts when the step's `timeout` is over; pass it on to what takes long. */
@@ -62,6 +64,8 @@ export type CallRequest<T extends Json> = {
    * @throws PermanentError when it can never be what is wanted; RetryLaterError when it asks to come back later.
    */
   read(answer: CallAnswer): Promise<T>
+  /** It sends, charges and changes nothing, and so may be repeated. Left out: a GET is. */
+  safe?: boolean
   /** Tokens that the answer took, also one that is not what is wanted. Left out: none. */
   usage?(answer: CallAnswer): Promise<Usage>
 }

@@ -1,23 +1,13 @@
-import ms from 'ms'
 import { z } from 'zod'
 import { budgetSchema, canarySchema, estimateSchema, paceSchema, tolerateSchema } from './bounds.ts'
+import { durationMs } from './duration.ts'
 import type { Duration } from './item-tools.ts'
 
 const size = z.int().min(1).max(100)
-const duration = z.custom<Duration>(
-  (text) => typeof text === 'string' && parseDuration(text) > 0,
-  'is no duration',
-)
+const durationFrom = (leastMs: number) =>
+  z.custom<Duration>((text) => typeof text === 'string' && durationMs(text) >= leastMs, 'is no duration')
+const cronField = /^[\dA-Z*,/?#-]+$/
 
-/** Milliseconds; NaN when it is none. */
-function parseDuration(text: string): number {
-  try {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it answers undefined or throws for what is none
-    return ms(text as Duration) ?? Number.NaN
-  } catch {
-    return Number.NaN
-  }
-}
 /** What a definition must be beyond its types. */
 export const wellFormed = z.object({
   name: z
@@ -29,8 +19,15 @@ export const wellFormed = z.object({
   pageSize: size,
   chunkSize: size,
   maxOutstanding: paceSchema.maxOutstanding,
-  timeout: duration,
-  freshFor: duration.nullable(),
+  schedule: z
+    .string()
+    .refine(
+      (cron) => cron.split(' ').length === 5 && cron.split(' ').every((field) => cronField.test(field)),
+      'is no cron expression of five fields',
+    )
+    .nullable(),
+  timeout: durationFrom(1),
+  freshFor: durationFrom(0).nullable(),
   uses: z.array(z.enum(['mail', 'payments'])),
   completion: z.enum(['ended', 'started']),
   overlap: z.enum(['skip', 'queue']),

@@ -20,7 +20,7 @@ const check = (url: string | undefined) =>
   run(process.execPath, ['test/local/check-handlers.ts'], {
     env: { ...process.env, DATABASE_URL: url },
   }).then(
-    ({ stdout }) => ({ code: 0, said: stdout }),
+    ({ stdout, stderr }) => ({ code: 0, said: stdout + stderr }),
     (error: unknown) => {
       const { code, stderr } = failed.parse(error)
       return { code, said: stderr }
@@ -38,13 +38,17 @@ const item = (workflow: string, handler: number, status: string) =>
     await db.execute(sql`
       insert into batch_items (batch_id, item_id, workflow, scope, page, version, status, handler)
       values ('01a00000-0000-7000-8000-000000000001', 'one', ${workflow}, '', 1, '', ${status}, ${handler})`)
+    await db.execute(sql`
+      insert into item_steps (batch_id, item_id, name, kind, status, attempt)
+      values ('01a00000-0000-7000-8000-000000000001', 'one', 'a', 'step', 'done', 1)`)
   })
 
 test.each([
-  ['waits with a handler that is here', 'trial-lifecycle', 1, 'waiting', 0, 'every handler in use is here'],
+  ['waits with a handler that is here', 'trial-lifecycle', 1, 'waiting', 0, 'every handler is here'],
   ['waits with a handler that is not', 'trial-lifecycle', 7, 'waiting', 1, 'version 7'],
   ['is of a workflow that is not here', 'gone', 1, 'running', 1, '1 unfinished item(s) of gone'],
-  ['has ended', 'trial-lifecycle', 7, 'succeeded', 0, 'every handler in use is here'],
+  ['has ended', 'trial-lifecycle', 7, 'succeeded', 0, 'every handler is here'],
+  ['has failed, and has steps that stand', 'trial-lifecycle', 7, 'failed', 0, 'warning: 1 failed item(s)'],
 ])('a deployment while an item %s', async (_, workflow, handler, status, code, said) => {
   await item(workflow, handler, status)
   const checked = await check(neon.postgresUrl)

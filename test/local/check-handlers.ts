@@ -21,13 +21,16 @@ async function main(): Promise<number> {
   const url = databaseUrl()
   const inUse = await withDatabase(url, handlersInUse)
   const dropped = droppedHandlers(inUse, registry)
-  for (const { workflow, handler, items } of dropped) {
-    console.error(
-      `${items} unfinished item(s) of ${workflow} need version ${handler} of its handler, which is not here`,
-    )
+  for (const { workflow, handler, unfinished, retryable } of dropped) {
+    const version = `version ${handler} of its handler, which is not here`
+    if (unfinished > 0) console.error(`${unfinished} unfinished item(s) of ${workflow} need ${version}`)
+    if (retryable > 0)
+      console.error(
+        `warning: ${retryable} failed item(s) of ${workflow} can be tried again only with ${version}`,
+      )
   }
-  if (dropped.length > 0) return 1
-  console.log(`${showDatabase(url)}: every handler in use is here`)
+  if (dropped.some(({ unfinished }) => unfinished > 0)) return 1
+  console.log(`${showDatabase(url)}: every handler is here that an unfinished item needs`)
   return 0
 }
 

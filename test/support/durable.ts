@@ -27,6 +27,7 @@ const itemSchema = z.object({
   handler: z.number().nullable(),
   waitingFor: z.string().nullable(),
   waitingUntil: z.string().nullable(),
+  undoing: z.string().nullable(),
   error: z.object({ name: z.string(), message: z.string(), step: z.string() }).nullable(),
   steps: z.array(stepSchema),
 })

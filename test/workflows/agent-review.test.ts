@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { agents } from '../../src/db/schema.ts'
 import agentReview from '../../src/workflows/agent-review/definition.ts'
+import { isFailureCallback, type Fate, type PendingDelivery } from '../support/deliveries.ts'
 import { mockStep, startOne, withSteps } from '../support/durable.ts'
 import { local, resetEverything, rounds } from '../support/rounds.ts'
 import { mails, subjects } from '../support/outside.ts'
@@ -123,8 +124,40 @@ describe('when the model is not sure, somebody is asked', () => {
   test('and an event that no decision stands behind decides nothing', async () => {
     const one = await startOne(judged('unsure'), 'guide')
     await one.give('ask.decision', 'approved')
-    await one.run()
-    expect(await agent()).toMatchObject({ review: 'rejected' })
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'ask.decision.2' })
+    expect(await agent()).toMatchObject({ review: 'submitted' })
+    expect(await one.decide('approved')).toMatchObject({ status: 200 })
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'succeeded' })
+    expect(await agent()).toMatchObject({ review: 'published' })
+  })
+
+  test('and asked again, once, when the run died as it woke up and is retried', async () => {
+    const one = await undecided()
+    await one.decide('approved')
+    let dead: string | undefined
+    const fate = (delivery: PendingDelivery): Fate => {
+      if (!delivery.url.endsWith('/review-agent') || isFailureCallback(delivery)) return 'normal'
+      const run = delivery.headers['upstash-workflow-runid']
+      dead ??= run
+      return run === dead ? 'lost' : 'normal'
+    }
+    expect(await one.run({ fate })).toMatchObject({ status: 'failed', error: { name: 'RunFailed' } })
+    await one.act('retry', { all: true, confirm: true })
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'ask.decision' })
+    const { body } = await one.call('GET', '/api/admin/approvals?status=pending')
+    expect(body).toMatchObject({ data: [{}] })
+    expect(await one.decide('approved')).toMatchObject({ status: 200 })
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'succeeded' })
+    expect(await subjects()).toEqual([published])
+  })
+
+  test('whose decision counts only while the item waits for it', async () => {
+    const one = await undecided()
+    await one.services.db.execute('update batch_items set undoing = $$failed$$')
+    expect(await one.decide('approved')).toMatchObject({
+      status: 409,
+      body: { error: { message: 'its item does not wait for it any more' } },
+    })
   })
 })
 
@@ -167,6 +200,18 @@ test('a model that never answers well fails the review, and nothing was done', a
   expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'Model400', step: 'moderate' } })
   expect(await agent()).toMatchObject({ review: 'submitted' })
   expect(await subjects()).toEqual([])
+})
+
+test('an agent that is submitted again as it was is reviewed again', async () => {
+  const workflow = judged('reject')
+  const one = await startOne(workflow, 'guide')
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  await one.services.db.update(agents).set({ review: 'submitted' })
+  const app = rounds([workflow])
+  const { id } = await app.start('agent-review')
+  await app.deliver()
+  expect(await app.batch(id)).toMatchObject({ counts: { recorded: 1, succeeded: 1 } })
+  expect(await subjects()).toEqual([refused, refused])
 })
 
 test('an agent that was withdrawn meanwhile is skipped', async () => {

@@ -126,6 +126,21 @@ test('a gateway that fails for a while, also after it has charged, charges once'
   expect(made.filter(({ state }) => state === 'charged')).toHaveLength(1)
 })
 
+test('an upgrade whose refund could not be made is paid back by the retry, before anything is charged or given again', async () => {
+  await request()
+  await local('payments', 'faults', { rules: [{ operation: 'refund', status: 503, times: 4 }] })
+  const one = await startOne(failStep(planUpgrade, 'notify', 1, new PermanentError('no')), 'up')
+  expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'UndoFailed' } })
+  expect(await outcome()).toMatchObject({ grants: {} })
+  await one.act('retry', { all: true })
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  expect(await outcome()).toMatchObject({
+    upgrade: 'active',
+    grants: everything.grants,
+    payments: [{ state: 'refunded' }, { state: 'charged' }],
+  })
+})
+
 test('an upgrade whose batch is cancelled while it waits for patience is paid back, and may be asked for again', async () => {
   await request()
   await local('mail', 'faults', { rules: [{ status: 429, retryAfterSeconds: 3600 }] })

@@ -1,6 +1,6 @@
 import type { CallSettings } from '@upstash/workflow'
-import ms from 'ms'
 import type { CallRequest, Json, StepOptions } from '../../workflows/contract.ts'
+import { secondsOf } from '../../workflows/duration.ts'
 import { flowControl } from '../trigger.ts'
 import type { ItemRun } from './item-run.ts'
 
@@ -9,7 +9,7 @@ const spareSeconds = 900
 
 function triesOf({ workflow }: ItemRun, options: StepOptions): { retries: number; seconds: number } {
   const retries = options.retries ?? workflow.layers.execute.retries
-  return { retries, seconds: ms(options.timeout ?? workflow.timeout) / 1000 }
+  return { retries, seconds: secondsOf(options.timeout ?? workflow.timeout) }
 }
 
 /** After how many seconds a call has been answered or is lost. */
@@ -36,7 +36,7 @@ export function callSettings(
     retryDelay:
       options.backoff === undefined
         ? workflow.layers.execute.retryDelay
-        : `${ms(options.backoff)} * pow(2, retried)`,
+        : `${secondsOf(options.backoff) * 1000} * pow(2, retried)`,
     timeout: seconds,
     // Of its own: a call takes no delivery of the layer.
     flowControl: { key: `${key}.call`, ...pace },

@@ -1,5 +1,5 @@
 import type { Json } from '../../workflows/contract.ts'
-import { giveEvent, type EventTarget } from '../ledger/item-steps/give-event.ts'
+import { giveEvent, untoldEvents, type EventTarget } from '../ledger/item-steps/give-event.ts'
 import type { By } from '../ledger/changes.ts'
 import { runId } from '../names.ts'
 import type { Services } from '../services.ts'
@@ -27,15 +27,24 @@ export async function giveEventTo(
   by: By | null = null,
 ): Promise<boolean> {
   const given = await giveEvent(services.db, to, data, by)
-  for (const { batchId, attempt, waiting } of given) {
-    if (!waiting) continue
-    const { itemId } = to
-    const run = itemIdentity(batchId, { id: itemId, attempt })
-    await services.client.notify({
-      eventId: await eventId(services, { batchId, itemId }, to.event),
-      // For this run, QStash keeps it until the run waits: the ledger may be a moment ahead of that.
-      workflowRunId: `wfr_${await workflowRunId(services.env, { name: to.workflow }, run)}`,
-    })
+  for (const { waiting, ...item } of given) {
+    if (waiting) await wake(services, { ...to, ...item })
   }
   return given.length > 0
+}
+
+/** Tells QStash of events that items of a workflow wait for: whoever gave them may have died before it could. May be repeated. */
+export async function wakeUntold(services: Services, workflow: string): Promise<void> {
+  for (const item of await untoldEvents(services.db, workflow)) await wake(services, { workflow, ...item })
+}
+
+type Waker = { workflow: string; batchId: string; itemId: string; attempt: number; event: string }
+
+async function wake(services: Services, { workflow, batchId, itemId, attempt, event }: Waker): Promise<void> {
+  const run = itemIdentity(batchId, { id: itemId, attempt })
+  await services.client.notify({
+    eventId: await eventId(services, { batchId, itemId }, event),
+    // For this run, QStash keeps it until the run waits: the ledger may be a moment ahead of that.
+    workflowRunId: `wfr_${await workflowRunId(services.env, { name: workflow }, run)}`,
+  })
 }

@@ -12,7 +12,7 @@ import type { Services } from '../services.ts'
 import { triggerItem } from '../trigger.ts'
 import { claimDurable, type ClaimedDurable } from './claim.ts'
 import { invokeTool } from './invoke.ts'
-import { sdkStep, type ItemRun, type Over } from './item-run.ts'
+import { over, sdkStep, superseded, type ItemRun, type Over } from './item-run.ts'
 import { saveEnd, type End } from './save.ts'
 import { isOutgrown, Pass, type Stopped } from './pass.ts'
 import { stepTools } from './step-tools.ts'
@@ -115,11 +115,13 @@ async function undone(
   noted: ClaimedDurable['error'],
 ): Promise<End | Over> {
   const { itemId } = run.item
-  const status = run.undoing ?? (why.is === 'cancelled' ? 'cancelled' : 'failed')
+  const status = (run.undoing ?? why.is) === 'cancelled' ? 'cancelled' : 'failed'
   const error = status === 'cancelled' ? cancelled : await grouped(causeOf(run, why, noted), itemId)
   const undoing = await undoAll(run, { status, error }, pass.undos)
   if (undoing.is === 'over') return undoing
   const [failure] = undoing.failures
+  if (failure === undefined && run.undoing === 'retry')
+    return await sdkStep(run, 'anew', () => beginAnew(run))
   if (failure === undefined) return { is: 'ended', status, error }
   const steps = undoing.failures.map(({ step }) => step).join(', ')
   const message = `${error.message}; then ${steps} could not be undone: ${failure.message}`
@@ -130,11 +132,19 @@ async function undone(
   }
 }
 
+/** Lets an item that is tried again begin, now that nothing of its last try stands that should not. */
+async function beginAnew({ services, workflow, item }: ItemRun): Promise<Over> {
+  const attempt = await leaveRun(services.db, item, 'undone')
+  if (attempt === undefined || attempt === null) return superseded
+  await triggerItem(services, workflow, { ...item, attempt })
+  return over('what it had done is undone: it begins anew in a new run')
+}
+
 /** Why an item fails: what was noted when its undoing began, else what has stopped its handler now. */
 function causeOf(run: ItemRun, why: Exclude<Stopped, Over>, noted: ClaimedDurable['error']): StoredError {
-  if (run.undoing !== null && noted !== null) return noted
+  if (run.undoing === 'failed' && noted !== null) return noted
   if (why.is === 'failed') return why.error
-  return { name: 'RunFailed', message: 'the run failed', step: 'run' }
+  return noted ?? { name: 'RunFailed', message: 'the run failed', step: 'run' }
 }
 
 /** @throws PermanentError when the handler's result does not fit: it will not the next time either. */

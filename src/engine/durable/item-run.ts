@@ -23,7 +23,7 @@ export type ItemRun = {
   /** Every workflow of the deployment: what may be invoked. */
   workflows: readonly Workflow[]
   item: DurableItem
-  /** Null: it goes on. Else nothing is begun any more, and what was done is undone. */
+  /** Null: it goes on. Else nothing is begun any more, and what was done is undone; for a `retry`, it goes on then. */
   undoing: Durable['undoing']
   /** The steps as the ledger had them when the run began. */
   recorded: ReadonlyMap<string, RecordedStep>
@@ -32,6 +32,13 @@ export type ItemRun = {
 /** What a step of a run comes to; stored by QStash, and given again to every further delivery. */
 export type Answer =
   { is: 'done'; value: Json; workMs: number } | { is: 'failed'; error: ItemError; workMs: number } | Stop
+
+/** What a step has come to that the ledger says has failed. */
+export const failedBefore = (error: StoredError, workMs = 0): Answer & { is: 'failed' } => ({
+  is: 'failed',
+  error: { ...error, fingerprint: '' },
+  workMs,
+})
 
 /** Nothing more happens to the item in this run: it was put off, has another run, or its gate is closed. */
 export type Over = { is: 'over'; message: string }

@@ -4,7 +4,7 @@ import { PermanentError } from '../../errors.ts'
 import type { Json, StepOptions, StepOutcome, UndoServices } from '../../workflows/contract.ts'
 import type { ItemError } from '../item-error.ts'
 import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
-import { shownError, type Answer, type ItemRun, type Stop } from './item-run.ts'
+import { failedBefore, shownError, type Answer, type ItemRun, type Stop } from './item-run.ts'
 
 /**
  * Why nothing more of a handler runs in this pass. `replayed`: it has come to what was not begun before. `outgrown`: the
@@ -19,7 +19,8 @@ export type Undo = {
   options: StepOptions
 }
 
-type Answering = Promise<Answer | { is: 'replayed' }>
+/** What a step comes to in this pass. */
+export type Answering = Promise<Answer | { is: 'replayed' }>
 
 /** Settles never: nothing of a handler runs after a step that stops it. */
 const never = new Promise<never>(() => undefined)
@@ -41,6 +42,7 @@ export class Pass {
   /** Steps that have not come to anything yet; one of them may be a wait. */
   readonly #open = new Set<Promise<Answer>>()
   #isWaiting = false
+  #turn: Promise<void> | undefined
   readonly #run: ItemRun
   readonly #stop: (stopped: Stopped) => void
   readonly #abort: (error: unknown) => void
@@ -79,8 +81,8 @@ export class Pass {
     if (this.#asked.has(name)) throw new PermanentError(`the step ${name} is there twice`)
     this.#asked.set(name, { isUndoable })
     const known = answerOf(this.#run.recorded.get(ledgerName), this.#run.undoing !== null)
-    if (known?.is === 'done') return Promise.resolve(known)
-    if (this.#run.undoing !== null) return Promise.resolve(known ?? { is: 'replayed' })
+    if (known !== undefined) return Promise.resolve(known)
+    if (this.#run.undoing !== null) return Promise.resolve({ is: 'replayed' })
     return this.#inTurn(make, isWait)
   }
 
@@ -88,7 +90,7 @@ export class Pass {
   #inTurn(make: () => Promise<Answer>, isWait: boolean): Promise<Answer> {
     const before = [...this.#open]
     const isLate = before.length > 0 && (isWait || this.#isWaiting)
-    const made = isLate ? this.#after(before, make) : make()
+    const made = this.#after(isLate ? before : [], make)
     this.#open.add(made)
     this.#isWaiting ||= isWait
     const close = () => {
@@ -102,7 +104,13 @@ export class Pass {
   async #after(before: readonly Promise<Answer>[], make: () => Promise<Answer>): Promise<Answer> {
     await Promise.all(before)
     // The handler has its turn first: it may have come to its end with what was waited for.
-    await new Promise((resolve) => setTimeout(resolve))
+    this.#turn ??= new Promise((resolve) => {
+      setTimeout(() => {
+        this.#turn = undefined
+        resolve()
+      })
+    })
+    await this.#turn
     return this.#isOver ? await never : await make()
   }
 
@@ -168,19 +176,17 @@ export const isOutgrown = (error: unknown) =>
 const stepName = z
   .string()
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9 ._-]{0,99}$/)
-  .refine((name) => !['claim', 'save', 'undo'].includes(name))
+  .refine((name) => !['claim', 'save', 'undo', 'anew'].includes(name))
 
 /**
  * What a recorded step has come to; undefined: it is to be done, or done again. While an item is undone, also what has been
- * undone has its result, so that the handler says what else there is to undo.
+ * undone has its result, and what is to be tried again has failed, so that the handler says what else there is to undo.
  */
 function answerOf(step: RecordedStep | undefined, isUndoing: boolean): Answer | undefined {
   if (step === undefined) return undefined
-  const { status, result, error, workMs } = step
+  const { status, result, error, again, workMs } = step
   const stood = status === 'done' || status === 'undoing' || (isUndoing && status === 'undone')
   if (stood) return { is: 'done', value: result, workMs }
-  if (status === 'failed' && error !== null) {
-    return { is: 'failed', error: { ...error, fingerprint: '' }, workMs }
-  }
+  if (status === 'failed' && error !== null && (isUndoing || !again)) return failedBefore(error, workMs)
   return undefined
 }

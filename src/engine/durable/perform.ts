@@ -1,15 +1,15 @@
 import { WorkflowRetryAfterError } from '@upstash/workflow'
-import ms from 'ms'
 import { PermanentError, RetryLaterError } from '../../errors.ts'
 import type { Json, StepOptions, StepServices, StepWork } from '../../workflows/contract.ts'
+import { secondsOf } from '../../workflows/duration.ts'
 import { stepServices } from '../configured.ts'
 import { checkStorable, until } from '../do-work.ts'
 import { itemError, type ItemError } from '../item-error.ts'
 import { beginStep, beginUndo, type Begun, type StepAt } from '../ledger/item-steps/begin-step.ts'
 import { finishStep, type StepEnd } from '../ledger/item-steps/finish-step.ts'
 import { noted } from '../noted.ts'
-import { atClosedGate } from './closed-gate.ts'
-import { superseded, type Answer, type ItemRun } from './item-run.ts'
+import { atClosedGate, atSpentBudget } from './closed-gate.ts'
+import { failedBefore, superseded, type Answer, type ItemRun } from './item-run.ts'
 import { putOff } from './put-off.ts'
 import { stepKey } from './step-key.ts'
 
@@ -64,18 +64,12 @@ async function perform(
   options: StepOptions,
 ): Promise<Answer> {
   const { services, workflow, item } = run
-  const most = workflow.layers.execute.retries
-  if ((options.retries ?? 0) > most) {
-    const asked = new PermanentError(
-      `the step ${name} asks for more retries than the ${most} of layers.execute`,
-    )
-    return { is: 'failed', error: await itemError(asked, name, item.itemId), workMs: 0 }
-  }
   const timeout = options.timeout ?? workflow.timeout
+  const seconds = secondsOf(timeout)
   // Before the step begins, so that the work is aborted no later than its lease ends.
-  const signal = AbortSignal.timeout(ms(timeout))
+  const signal = AbortSignal.timeout(seconds * 1000)
   const at: StepAt = { ...item, name }
-  const lease = { token: crypto.randomUUID(), seconds: ms(timeout) / 1000 }
+  const lease = { token: crypto.randomUUID(), seconds }
   const begun = await kind.begin(services.db, at, lease)
   if (begun.outcome !== 'begun') return await notBegun(run, begun, name)
 
@@ -96,7 +90,8 @@ async function perform(
     const used = stepServices(services, { key, signal }, () => {
       acted = true
     })
-    const given = { db: services.db, ai, ...used, key, stepKey: keyOfStep, signal }
+    const target = { workflow: workflow.name, id: item.itemId }
+    const given = { db: services.db, ai, ...used, item: target, key, stepKey: keyOfStep, signal }
     const value = (await until(signal, timeout, () => work(given, begun.result))) ?? null
     checkStorable(value)
     await finish(kind.done(value))
@@ -121,7 +116,7 @@ async function notBegun(
     case 'done':
       return { is: 'done', value: begun.result, workMs: begun.workMs }
     case 'failed':
-      return { is: 'failed', error: { ...begun.error, fingerprint: '' }, workMs: 0 }
+      return failedBefore(begun.error)
     case 'busy':
       throw new WorkflowRetryAfterError(
         `another delivery is at step ${name} of item ${run.item.itemId}`,
@@ -129,6 +124,8 @@ async function notBegun(
       )
     case 'closed':
       return await atClosedGate(run, begun.batchStatus)
+    case 'spent':
+      return await atSpentBudget(run)
     case 'superseded':
       return superseded
   }
@@ -162,7 +159,7 @@ async function tried(
   }
   await finish(kind.again(described, { counts: true, uncertain: true }))
   if (options.backoff === undefined) throw error
-  const seconds = Math.min(maxBackoffSeconds, (ms(options.backoff) / 1000) * 2 ** (tries - 1))
+  const seconds = Math.min(maxBackoffSeconds, secondsOf(options.backoff) * 2 ** (tries - 1))
   throw new WorkflowRetryAfterError(described.message, Math.max(1, Math.ceil(seconds)))
 }
 

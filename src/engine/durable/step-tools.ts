@@ -3,17 +3,20 @@ import { giveEventTo } from './events.ts'
 import { returned, sdkStep, type ItemRun } from './item-run.ts'
 import type { Pass } from './pass.ts'
 import { performStep } from './perform.ts'
+import { checkOptions } from './step-options.ts'
 
 type StepTools = Pick<ItemTools, 'step' | 'parallel' | 'notify' | 'compensate'>
 
 /** The tools of a handler that do something. */
 export function stepTools(run: ItemRun, pass: Pass): StepTools {
-  const begin = (name: string, work: StepWork<Json | void>, options?: StepOptions) =>
-    pass.answer(name, () =>
+  const begin = (name: string, work: StepWork<Json | void>, options?: StepOptions) => {
+    checkOptions(run.workflow, name, options)
+    return pass.answer(name, () =>
       sdkStep(run, name, () =>
         performStep(run, name, (services) => pass.inside(name, () => work(services)), options),
       ),
     )
+  }
 
   return {
     step: (name, work, options) => returned(pass.value(begin(name, work, options))),
@@ -32,6 +35,7 @@ export function stepTools(run: ItemRun, pass: Pass): StepTools {
     notify: (name, to, data) => returned(pass.value(begin(name, () => giveEventTo(run.services, to, data)))),
 
     compensate: (name, undo, options = {}) => {
+      checkOptions(run.workflow, name, options)
       pass.compensate({ step: name, undo, options })
     },
   }

@@ -1,104 +1,133 @@
-import ms from 'ms'
 import { z } from 'zod'
 import { PermanentError } from '../../errors.ts'
-import type { ItemTools, Json } from '../../workflows/contract.ts'
+import type { CallRequest, ItemTools, Json } from '../../workflows/contract.ts'
+import { secondsOf } from '../../workflows/duration.ts'
+import { itemError } from '../item-error.ts'
 import type { WaitTime } from '../ledger/item-steps/begin-wait.ts'
+import { eventPrefix } from '../ledger/item-steps/give-event.ts'
+import { noteActed } from '../ledger/item-steps/note-acted.ts'
+import { refuseEvent } from '../ledger/item-steps/refuse-event.ts'
 import { callSeconds, callSettings } from './call.ts'
 import { eventId } from './events.ts'
-import { itemError } from '../item-error.ts'
-import { eventPrefix } from '../ledger/item-steps/give-event.ts'
-import { refuseEvent } from '../ledger/item-steps/refuse-event.ts'
 import { returned, sdkStep, shownError, type Answer, type ItemRun } from './item-run.ts'
+import type { Answering, Pass } from './pass.ts'
 import { stepKey } from './step-key.ts'
-import type { Pass } from './pass.ts'
+import { checkOptions } from './step-options.ts'
 import { startWaiting, stopWaiting, takeAnswer, type Waiting } from './wait.ts'
 
-type WaitTools = Pick<ItemTools, 'sleep' | 'sleepUntil' | 'waitForEvent' | 'call'>
-type Kind = 'sleep' | 'event' | 'call'
+type Wait = {
+  name: string
+  kind: 'sleep' | 'event' | 'call'
+  time: WaitTime
+  /** Lets the SDK wait. @returns what it comes to; undefined: the time is over, or the event was given. */
+  meanwhile: (waiting: Waiting) => Promise<(() => Promise<Answer>) | undefined>
+  /** It sends, charges or changes something. Left out: it does not. */
+  acts?: (waiting: Waiting) => Promise<boolean>
+}
+
+/** The tools of a handler that let its item wait. */
+export const waitTools = (
+  run: ItemRun,
+  pass: Pass,
+): Pick<ItemTools, 'sleep' | 'sleepUntil' | 'waitForEvent' | 'call'> => ({
+  ...sleepTools(run, pass),
+  waitForEvent: eventTool(run, pass),
+  call: callTool(run, pass),
+})
+
+/** What a wait is called in the ledger: what anybody may give has names of its own. */
+const ledgerNameOf = ({ name, kind }: Pick<Wait, 'name' | 'kind'>) =>
+  kind === 'event' ? eventPrefix + name : name
+
+const sdkName = ({ workflow }: ItemRun, name: string) => `${workflow.name}:${name}`
+
+/** Begins a wait, lets the SDK wait, and ends it as that says. */
+function waitIn(run: ItemRun, pass: Pass, wait: Wait): Answering {
+  const { name, kind, meanwhile, acts } = wait
+  const ledgerName = ledgerNameOf(wait)
+  const begin = async () => {
+    const begun = await startWaiting(run, ledgerName, wait)
+    if (begun.is === 'waiting' && (await acts?.(begun)) === true)
+      await noteActed(run.services.db, { ...run.item, name: ledgerName })
+    return begun
+  }
+  const waited = async () => {
+    const begun = await sdkStep(run, `${name}:begin`, begin)
+    if (begun.is !== 'waiting') return begun
+    const come = await meanwhile(begun)
+    return await sdkStep(run, `${name}:end`, come ?? (() => stopWaiting(run, ledgerName, { status: 'over' })))
+  }
+  return pass.answer(name, waited, { isWait: true, isUndoable: kind === 'call', ledgerName })
+}
 
 /** Seconds that QStash delays a message at most on every plan; a longer sleep is several. */
 const longestDelay = 7 * 86_400
 
-/** The tools of a handler that let its item wait. */
-export function waitTools(run: ItemRun, pass: Pass): WaitTools {
-  const { context, services, workflow, item } = run
-  const sdkName = (name: string) => `${workflow.name}:${name}`
-
-  /** Begins a wait, lets the SDK wait, and ends it as that says. */
-  const wait = (
-    name: string,
-    begin: { kind: Kind; time: WaitTime },
-    meanwhile: (waiting: Waiting, over: () => Promise<Answer>) => Promise<() => Promise<Answer>>,
-    misfitOf: (come: Json) => string | null = () => null,
-  ): Promise<Json> => {
-    // What anybody may give has names of its own.
-    const ledgerName = begin.kind === 'event' ? eventPrefix + name : name
-    const over = () => stopWaiting(run, ledgerName, { status: 'over' })
-    const waited = async () => {
-      const begun = await sdkStep(run, `${name}:begin`, () => startWaiting(run, ledgerName, begin))
-      const come =
-        begun.is === 'waiting' ? await sdkStep(run, `${name}:end`, await meanwhile(begun, over)) : begun
-      const misfit = come.is === 'done' ? misfitOf(come.value) : null
-      if (misfit === null) return come
-      return await sdkStep(run, `${name}:refuse`, () => refuse(run, name, ledgerName, misfit))
-    }
-    return pass.value(
-      pass.answer(name, waited, { isWait: true, isUndoable: begin.kind === 'call', ledgerName }),
-    )
-  }
-
+function sleepTools(run: ItemRun, pass: Pass): Pick<ItemTools, 'sleep' | 'sleepUntil'> {
   const sleep = async (name: string, time: WaitTime) => {
-    await wait(name, { kind: 'sleep', time }, async ({ seconds }, over) => {
+    const meanwhile = async ({ seconds }: Waiting) => {
       for (let n = 1, left = seconds; left > 0; n += 1, left -= longestDelay) {
-        await context.sleep(sdkName(n === 1 ? name : `${name}:${n}`), Math.min(left, longestDelay))
+        await run.context.sleep(sdkName(run, n === 1 ? name : `${name}:${n}`), Math.min(left, longestDelay))
       }
-      return over
-    })
+      return undefined
+    }
+    await pass.value(waitIn(run, pass, { name, kind: 'sleep', time, meanwhile }))
   }
-
   return {
-    sleep: (name, duration) => sleep(name, { seconds: ms(duration) / 1000 }),
+    sleep: (name, duration) => sleep(name, { seconds: secondsOf(duration) }),
     sleepUntil: (name, time) => sleep(name, { until: parsedTime(time) }),
-
-    async waitForEvent(name, { data, timeout }) {
-      const time = { seconds: ms(timeout) / 1000 }
-      const event = z.object({ data }).nullable()
-      const meanwhile = async ({ seconds }: Waiting, over: () => Promise<Answer>) => {
-        const id = await eventId(services, item, name)
-        await context.waitForEvent(sdkName(name), id, { timeout: seconds })
-        return over
-      }
-      const misfitOf = (come: Json) => eventMisfit(name, event, come)
-      const given = event.parse(await wait(name, { kind: 'event', time }, meanwhile, misfitOf))
-      return given?.data ?? null
-    },
-
-    call: (name, request, options = {}) => {
-      const time = { seconds: callSeconds(run, options) }
-      const called = wait(name, { kind: 'call', time }, async ({ round }) => {
-        const key = await stepKey(run, name, round)
-        const made = await request({ ai: services.callAi, key })
-        const { status, header, body } = await context.call(sdkName(name), callSettings(run, made, options))
-        const text = typeof body === 'string' ? body : JSON.stringify(body)
-        return () => takeAnswer(run, name, made, { status, headers: header, body: text })
-      })
-      return returned(called)
-    },
   }
 }
 
-/** Why an event is none that was waited for; null: it is one. */
-function eventMisfit(name: string, event: z.ZodType, come: Json): string | null {
-  const { error } = event.safeParse(come)
-  return error === undefined ? null : `the event ${name} does not fit: ${z.prettifyError(error)}`
+const eventTool =
+  (run: ItemRun, pass: Pass): ItemTools['waitForEvent'] =>
+  async (name, { data, timeout }) => {
+    const time = { seconds: secondsOf(timeout) }
+    const meanwhile = async ({ seconds }: Waiting) => {
+      const id = await eventId(run.services, run.item, name)
+      await run.context.waitForEvent(sdkName(run, name), id, { timeout: seconds })
+      return undefined
+    }
+    const event = z.object({ data }).nullable()
+    const come = waitIn(run, pass, { name, kind: 'event', time, meanwhile })
+    const given = event.parse(await pass.value(judged(run, name, event, come)))
+    return given?.data ?? null
+  }
+
+/** Fails a wait for an event that is none which was waited for, also one that came while nobody could take it. */
+async function judged(run: ItemRun, name: string, event: z.ZodType, come: Answering): Answering {
+  const answer = await come
+  if (answer.is !== 'done') return answer
+  const misfit = event.safeParse(answer.value).error
+  if (misfit === undefined) return answer
+  return await sdkStep(run, `${name}:refuse`, async () => {
+    const problem = new PermanentError(`the event ${name} does not fit: ${z.prettifyError(misfit)}`)
+    const error = await itemError(problem, name, run.item.itemId)
+    await refuseEvent(run.services.db, { ...run.item, name: eventPrefix + name }, shownError(error))
+    return { is: 'failed', error, workMs: 0 }
+  })
 }
 
-/** Fails a wait for what has come to it. */
-async function refuse(run: ItemRun, name: string, ledgerName: string, misfit: string): Promise<Answer> {
-  const error = await itemError(new PermanentError(misfit), name, run.item.itemId)
-  await refuseEvent(run.services.db, { ...run.item, name: ledgerName }, shownError(error))
-  return { is: 'failed', error, workMs: 0 }
-}
+const callTool =
+  (run: ItemRun, pass: Pass): ItemTools['call'] =>
+  (name, request, options = {}) => {
+    const { services, workflow, context } = run
+    checkOptions(workflow, name, options)
+    const make = async ({ round }: Waiting) =>
+      await request({ ai: services.callAi, key: await stepKey(run, name, round) })
+    const meanwhile = async (waiting: Waiting) => {
+      const made = await make(waiting)
+      const settings = callSettings(run, made, options)
+      const { status, header, body } = await context.call(sdkName(run, name), settings)
+      const text = typeof body === 'string' ? body : JSON.stringify(body)
+      return () => takeAnswer(run, name, made, { status, headers: header, body: text })
+    }
+    const acts = async (waiting: Waiting) => !isSafe(await make(waiting))
+    const time = { seconds: callSeconds(run, options) }
+    return returned(pass.value(waitIn(run, pass, { name, kind: 'call', time, meanwhile, acts })))
+  }
+
+const isSafe = ({ method, safe }: CallRequest<Json>) => safe ?? method === 'GET'
 
 function parsedTime(time: string): string {
   const parsed = new Date(time)

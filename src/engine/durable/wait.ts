@@ -6,8 +6,8 @@ import { passOn, passOnAgain } from '../layers/pass-on.ts'
 import { beginWait, type WaitTime } from '../ledger/item-steps/begin-wait.ts'
 import { endWait, type WaitEnd } from '../ledger/item-steps/end-wait.ts'
 import { itemState } from '../ledger/item-state.ts'
-import { atClosedGate } from './closed-gate.ts'
-import { over, superseded, type Answer, type ItemRun } from './item-run.ts'
+import { atClosedGate, atSpentBudget } from './closed-gate.ts'
+import { failedBefore, over, superseded, type Answer, type ItemRun } from './item-run.ts'
 import { putOff } from './put-off.ts'
 import { triggerItem } from '../trigger.ts'
 
@@ -25,6 +25,10 @@ export async function startWaiting(run: ItemRun, name: string, wait: Wait): Prom
       return { is: 'done', value: begun.result, workMs: 0 }
     case 'closed':
       return await atClosedGate(run, begun.batchStatus)
+    case 'spent':
+      return await atSpentBudget(run)
+    case 'failed':
+      return failedBefore(begun.error)
     case 'superseded':
       return superseded
     case 'waiting': {

@@ -1,11 +1,11 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
-import { batchStatuses, itemStatuses } from '../../db/schema.ts'
+import { batchStatuses, itemStatuses, undoings } from '../../db/schema.ts'
 import type { Json, Params, Workflow } from '../../workflows/contract.ts'
-import { isOpen, morePages, overBudget, statusPaused, stoppedAs } from './bounds.ts'
+import { isOpen, killed, morePages, overBudget, statusPaused, stoppedAs } from './bounds.ts'
 import { logBatchChange, rounds } from './changes.ts'
-import { recordedStep, recordedSteps, storedError, type Durable } from './item-steps/recorded.ts'
+import { asCancelled, recordedStep, recordedSteps, storedError, type Durable } from './item-steps/recorded.ts'
 import { unfinished } from './needs-work.ts'
 import type { ItemState } from './item-state.ts'
 
@@ -49,7 +49,7 @@ const row = z.object({
   leaseSeconds: z.coerce.number().nullable(),
   prepared: z.object({ data: z.json(), model: z.string().nullable() }).nullable(),
   handler: z.int().nullable(),
-  undoing: z.enum(['failed', 'cancelled']).nullable(),
+  undoing: z.enum(undoings).nullable(),
   error: storedError.nullable(),
   steps: z.array(recordedStep),
   isInvoked: z.boolean(),
@@ -110,7 +110,7 @@ export async function claimItem(
       g.outcome, batch.status as "batchStatus", batch.params, batch.scope, batch.attempt as "batchAttempt", batch.pages,
       batch.status = 'running' and ${morePages(batch)} and not batch.awaiting_room as paginating,
       g.status as "itemStatus", g.version, g.attempt, extract(epoch from coalesce(g.step_lease, g.lease_until) - now()) as "leaseSeconds",
-      g.prepared, g.handler, coalesce(g.undoing, case when batch.status = 'cancelled' then 'cancelled' end) as undoing,
+      g.prepared, g.handler, case when batch.status = 'cancelled' then ${asCancelled(sql.raw('g'))} else g.undoing end as undoing,
       g.error, g.invokers <> '[]' as "isInvoked", case when g.handler is null then '[]' else ${recordedSteps(sql.raw('g'))} end as steps
     from gate g join batch on true`
   const [found] = await queryRows(db, statement, row)
@@ -131,7 +131,7 @@ const judgeClaim = (attempt: number) => sql`
           when item.attempt <> ${attempt} then 'superseded'
           when ${undone} and live.step_lease is not null then 'busy'
           when item.handler is not null and item.status <> 'queued' then 'again'
-          when ${undone} then 'claimed'
+          when ${undone} then case when ${killed(batch)} then 'closed' else 'claimed' end
           when not ${isOpen(batch)} or (batch.status = 'completed' and item.claims = 0) then 'closed'
           when s.item_id is null and ${overBudget(batch, sql`1`)} then 'spent'
           when s.item_id is null and ${overBudget(batch, sql`(batch.running + (item.status = 'queued')::int)`)}

@@ -29,6 +29,6 @@ export async function countUncertain(db: Db, batchId: string, filter: RetryFilte
     select count(*)::int as again from batch_items i
     where i.batch_id = ${batchId}::uuid and i.status = 'failed' and ${matching(filter)} and exists (
       select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id
-        and t.status in ('running', 'failed') and ${mayHaveActed})`
+        and t.status in ('running', 'failed') and ${mayHaveActed} and t.undo_error is null)`
   return (await queryOne(db, statement, row)).again
 }

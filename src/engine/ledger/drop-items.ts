@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import type { DueItem } from './due-items.ts'
+import { asCancelled } from './item-steps/recorded.ts'
 import { logHealedItems } from './log-heal.ts'
 import type { NextPage } from './settle.ts'
 
@@ -30,7 +31,7 @@ export const dropItems = (batchId: string, wanted: { which: SQL; heals: boolean 
     update batch_items i set
       status = case when begun then 'queued' else 'cancelled' end, token = null, lease_until = null,
       waiting_for = null, waiting_until = null, attempt = i.attempt + begun::int,
-      undoing = case when begun then coalesce(i.undoing, 'cancelled') end,
+      undoing = case when begun then ${asCancelled(sql.raw('i'))} end,
       queued_at = case when begun then now() else i.queued_at end, ended_at = case when not begun then now() end
     from item where i.batch_id = item.batch_id and i.item_id = item.item_id
     returning i.batch_id, i.workflow, i.item_id, i.attempt, i.page, i.invokers, item.status as was, item.begun

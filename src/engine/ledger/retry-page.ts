@@ -3,14 +3,16 @@ import { queryRows, type Db } from '../../db/client.ts'
 import { currentHandler, type Workflow } from '../../workflows/contract.ts'
 import { advance } from './advance.ts'
 import { killed, outstandingOf, roomFor } from './bounds.ts'
+import { hasStepsThatStand } from './item-steps/recorded.ts'
 import { unfinished } from './needs-work.ts'
 import { recordedRow, type RecordedPage } from './record-page.ts'
 
 const batch = sql.raw('batch')
 
-/** What an item goes on from, which only the handler knows that began it. */
-const hasStepsThatStand = sql`exists (
-  select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id and t.status not in ('failed', 'undone'))`
+/** Something that it has done could not be undone when it failed: that comes first. */
+const isToUndo = sql`exists (
+  select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id
+    and (t.undo_error is not null or t.status = 'undoing'))`
 
 /**
  * Records a page of failed items that are to be tried again, each with a new attempt. An item that another batch holds
@@ -49,7 +51,9 @@ export async function recordRetryPage(
       update batch_items i set
         retry = false, status = case when m.held then i.status else 'queued' end,
         attempt = i.attempt + (not m.held)::int, page = case when m.held then i.page else ${page}::int end,
-        error = case when m.held then i.error end, fingerprint = case when m.held then i.fingerprint end,
+        retried_attempt = case when m.held then i.retried_attempt else i.attempt + 1 end,
+        undoing = case when not m.held and ${isToUndo} then 'retry' end,
+        error = case when m.held or ${isToUndo} then i.error end, fingerprint = case when m.held then i.fingerprint end,
         ended_at = case when m.held then i.ended_at end, acted = m.held and i.acted, renewals = 0,
         handler = case when ${hasStepsThatStand} then i.handler else ${currentHandler(workflow)}::int end,
         queued_at = case when m.held then i.queued_at else now() end

@@ -116,7 +116,11 @@ export const approvalRoutes = () =>
       const approval = await decide(services.db, id, decision, { actor: actor.name, reason: why ?? null })
       if (approval === undefined) throw notFound(`approval ${id}`)
       if (approval.status !== decision) {
-        throw conflict(`it is ${approval.status} already`, { status: approval.status })
+        const state =
+          approval.status === 'pending'
+            ? 'its item does not wait for it any more'
+            : `it is ${approval.status} already`
+        throw conflict(state, { status: approval.status })
       }
       // Told again when it is repeated: whoever decided first may have died before it could tell.
       const { workflow, itemId, event } = approval

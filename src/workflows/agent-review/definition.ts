@@ -77,6 +77,8 @@ export default defineWorkflow({
   replaySafe: false,
   completion: 'started',
   timeout: '5 minutes',
+  // A result says nothing about what is submitted again.
+  freshFor: '0 seconds',
   estimate: { inputTokens: 1000, outputTokens: 80, seconds: 60 },
   params: z.object({}),
   data,
@@ -96,8 +98,6 @@ export default defineWorkflow({
       )
       const ask = () =>
         approval(tools, 'ask', {
-          workflow: 'agent-review',
-          itemId: id,
           subject: agent.title,
           details: { reason: judged.reason },
           patience: '48 hours',

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { insertUsers } from '../../support/population.ts'
 import { local, resetEverything, rounds } from '../../support/rounds.ts'
 import { durableToy } from '../../support/toy.ts'
@@ -36,6 +37,32 @@ describe.each(['ended', 'started'] as const)('with completion %s', (completion) 
     expect(changed.status).toBe(200)
     await app.deliver()
     expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 20 } })
+  })
+})
+
+describe.each([1, 2])('with %s deliveries at once', (parallelism) => {
+  beforeEach(users(12))
+
+  test('the budget is overshot by no more than the steps then at work use', async () => {
+    const app = rounds([
+      durableToy(async (_, { step, call }) => {
+        await step('one', ({ ai }) => ai.object(anything))
+        await call('two', ({ ai }) => ai.object(anything))
+        return await step('three', ({ ai }) => ai.object(anything))
+      }),
+    ])
+    const { id } = await app.start('toy', { budget: { tokens: 20 }, parallelism })
+    await app.deliver({ concurrency: parallelism })
+    const { status, pausedBy, spent } = await app.batch(id)
+    expect({ status, pausedBy }).toEqual({ status: 'paused', pausedBy: 'budget' })
+    const { rows } = await app.services.db.execute(
+      'select max(t.n) as most from (select input_tokens + output_tokens as n from batch_items) t',
+    )
+    const { most } = z.object({ most: z.int() }).parse(rows[0])
+    expect(spent.inputTokens + spent.outputTokens).toBeLessThanOrEqual(20 + parallelism * most)
+    await app.call('PATCH', `/api/admin/batches/${id}`, { budget: { tokens: 100_000 } })
+    await app.deliver()
+    expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 12 } })
   })
 })
 

@@ -1,6 +1,11 @@
 import { beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
+import { giveEvent } from '../../../src/engine/ledger/item-steps/give-event.ts'
+import { reconcile } from '../../../src/engine/reconcile.ts'
 import { isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
+import { startOne } from '../../support/durable.ts'
+import { userId } from '../../support/population.ts'
+import { durableToy } from '../../support/toy.ts'
 import { oneUser, start } from './one-user.ts'
 
 beforeEach(oneUser)
@@ -38,19 +43,27 @@ test('an event that does not fit fails the item, and says so', async () => {
   expect(item.error?.message).toContain('the event many does not fit')
 })
 
-test('an item that failed by an event which did not fit waits for another one when it is tried again', async () => {
-  const one = await start(async (_, { waitForEvent }) => {
-    const many = await waitForEvent('many', { data: z.number(), timeout: '1 day' })
-    return { text: String(many) }
-  })
-  await one.runUntilWaiting()
-  await one.give('many', 'not a number')
-  expect(await one.run()).toMatchObject({ status: 'failed' })
-  await one.act('retry', { all: true })
-  expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'many' })
-  await one.give('many', 7)
-  expect(await one.run()).toMatchObject({ status: 'succeeded' })
-})
+test.each([false, true])(
+  'an event that does not fit fails the item, which waits for another one when it is tried again (in a pause: %s)',
+  async (isPaused) => {
+    const one = await start(async (_, { waitForEvent }) => {
+      const many = await waitForEvent('many', { data: z.number(), timeout: '1 day' })
+      return { text: String(many) }
+    })
+    await one.runUntilWaiting()
+    if (isPaused) await one.act('pause')
+    await one.give('many', 'not a number')
+    if (isPaused) {
+      expect(await one.run()).toMatchObject({ status: 'queued' })
+      await one.act('resume')
+    }
+    expect(await one.run()).toMatchObject({ status: 'failed' })
+    await one.act('retry', { all: true })
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'many' })
+    await one.give('many', 7)
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  },
+)
 
 test('an event that comes between two copies of the beginning of its wait wakes the item', async () => {
   const one = await start(async (_, { waitForEvent }) => ({
@@ -80,4 +93,17 @@ test('whoever gives an event hears whether there is such an item; the first one 
   const read = await one.services.db.execute('select data from results')
   expect(read.rows).toEqual([{ data: { text: 'first' } }])
   expect(await one.give('word', 'third')).toBe(false)
+})
+
+test('an event of which QStash was not told wakes the item with the tick', async () => {
+  const workflow = durableToy(async (_, { waitForEvent }) => ({
+    text: (await waitForEvent('word', { data: z.string(), timeout: '14 days' })) ?? 'none',
+  }))
+  const one = await startOne(workflow, userId(1))
+  await one.runUntilWaiting()
+  // Whoever gives it dies before QStash could be told.
+  await giveEvent(one.services.db, { workflow: 'toy', itemId: userId(1), event: 'word' }, 'hello', null)
+  expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting' })
+  await reconcile(one.services, [workflow], { graceSeconds: 0 })
+  expect(await one.runUntilWaiting()).toMatchObject({ status: 'succeeded' })
 })

@@ -1,7 +1,8 @@
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { PermanentError } from '../../../src/errors.ts'
-import { local } from '../../support/rounds.ts'
+import { local, rounds } from '../../support/rounds.ts'
+import { durableToy } from '../../support/toy.ts'
 import { anything, oneUser, start } from './one-user.ts'
 
 beforeEach(oneUser)
@@ -45,4 +46,33 @@ test('a mail that the first try may have sent is not sent again under another ke
   expect(await one.act('retry', { all: true, confirm: true })).toMatchObject({ status: 200 })
   expect(await one.run()).toMatchObject({ status: 'succeeded' })
   expect(z.array(z.unknown()).parse(await local('mail', 'sent'))).toHaveLength(1)
+})
+
+async function keysOfTwoBatches(safe: boolean) {
+  const keys = new Set<string>()
+  const app = rounds([
+    durableToy(async (_, { call, step }) => {
+      await call('order', async ({ ai, key }) => {
+        keys.add(key)
+        return { ...(await ai.object(anything)), safe }
+      })
+      await step('then', () => Promise.reject(new PermanentError('no')))
+      return { text: 'never' }
+    }),
+  ])
+  for (let batch = 1; batch <= 2; batch += 1) {
+    await app.start('toy')
+    await app.deliver()
+  }
+  return keys
+}
+
+describe('an item that failed after its call was answered', () => {
+  test('is not begun anew by the next batch, where the call may have done something', async () => {
+    expect((await keysOfTwoBatches(false)).size).toBe(1)
+  })
+
+  test('is, where the call may be repeated', async () => {
+    expect((await keysOfTwoBatches(true)).size).toBe(2)
+  })
 })

@@ -79,6 +79,87 @@ test('late copies of an earlier attempt leave alone an item that goes on in a la
   expect(acts.toSorted()).toEqual(['a', 'b', 'c'])
 })
 
+test('a step whose answer is lost once is not done anew after it was undone', async () => {
+  const acts: string[] = []
+  let lost = false
+  const fate = (delivery: PendingDelivery): Fate => {
+    if (!isItem(delivery) || lost || !acts.includes('a')) return 'normal'
+    // The delivery that does b: it is done, but QStash never hears of it.
+    lost = true
+    return 'unanswered'
+  }
+  let tries = 0
+  const one = await start(async (_, { step, compensate }) => {
+    compensate('a', async () => {
+      tries += 1
+      if (tries < 3) throw new Error('busy')
+      acts.push('undo a')
+    })
+    await step('a', async () => void acts.push('a'))
+    compensate('b', async () => void acts.push('undo b'))
+    await step('b', async () => void acts.push('b'))
+    throw new PermanentError('no')
+  })
+  expect(await one.run({ fate, concurrency: 1 })).toMatchObject({ status: 'failed' })
+  expect(acts).toEqual(['a', 'b', 'undo b', 'undo a'])
+})
+
+test('no copy that comes while an item is undone begins anything', async () => {
+  const acts: string[] = []
+  const { fate, again } = keeping()
+  const one = await start(async (_, { step, waitForEvent, call, compensate }) => {
+    compensate('a', async () => {
+      acts.push('undo a')
+      await again(one.worker)
+    })
+    await step('a', async () => void acts.push('a'))
+    await waitForEvent('word', { data: z.string(), timeout: '1 day' })
+    compensate('ask', async () => void acts.push('undo ask'))
+    await call('ask', ({ ai }) => ai.object(anything))
+    compensate('b', async () => void acts.push('undo b'))
+    await step('b', async () => void acts.push('b'))
+    throw new PermanentError('no')
+  })
+  await one.give('word', 'x')
+  expect(await one.run({ fate, concurrency: 1 })).toMatchObject({ status: 'failed', waitingFor: null })
+  expect(acts).toEqual(['a', 'b', 'undo b', 'undo ask', 'undo a'])
+})
+
+async function inItsNextWait() {
+  const acts: string[] = []
+  const one = await start(async (_, { sleep, waitForEvent, step, compensate }) => {
+    compensate('a', async () => void acts.push('undo a'))
+    await step('a', async () => void acts.push('a'))
+    await sleep('nap', '1 hour')
+    return { text: (await waitForEvent('word', { data: z.string(), timeout: '14 days' })) ?? 'none' }
+  })
+  await one.runUntilWaiting()
+  await one.later('1 hour')
+  let isFirst = true
+  const fate = (delivery: PendingDelivery): Fate => {
+    if (!isItem(delivery) || !isFirst) return 'normal'
+    isFirst = false
+    return 'unanswered'
+  }
+  expect(await one.runUntilWaiting({ fate })).toMatchObject({ status: 'waiting', waitingFor: 'word' })
+  return { one, acts }
+}
+
+describe('when the answer to the end of a wait is lost once', () => {
+  test('the event that is waited for next wakes the item', async () => {
+    const { one } = await inItsNextWait()
+    await one.give('word', 'hello')
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'succeeded' })
+  })
+
+  test('a cancel ends the next wait', async () => {
+    const { one, acts } = await inItsNextWait()
+    await one.act('cancel')
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'cancelled' })
+    expect(acts).toEqual(['a', 'undo a'])
+  })
+})
+
 describe('a step', () => {
   test('that another delivery is at is left to it', async () => {
     const answers: { status: number; patience: string | null }[] = []

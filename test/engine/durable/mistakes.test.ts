@@ -58,6 +58,22 @@ describe('an author who errs is told at once', () => {
       '"soon" is no time',
     ],
     [
+      'a duration that is none',
+      async (_, { sleep }) => {
+        // What a compiler cannot see: it was read from somewhere.
+        await sleep('rest', JSON.parse('"a while"'))
+        return { text: '' }
+      },
+      '"a while" is no duration',
+    ],
+    [
+      'a timeout that is none',
+      async (_, { step }) => ({
+        text: await step('a', async () => 'x', { timeout: JSON.parse('"a while"') }),
+      }),
+      '"a while" is no duration',
+    ],
+    [
       'a name that is none',
       async (_, { step }) => ({ text: await step('a:b', async () => 'x') }),
       'is no name for a step',

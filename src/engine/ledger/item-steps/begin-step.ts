@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
 import type { Json } from '../../../db/json.ts'
-import { isOpen, stoppedAs } from '../bounds.ts'
+import { isOpen, killed, overBudget, stoppedAs } from '../bounds.ts'
 import { mayHaveActed, storedError, type StoredError } from './recorded.ts'
 
 /** A step of a durable item, at the item's attempt. */
@@ -14,17 +14,21 @@ export type Begun =
   /** It is ours to do, or to undo, what it did being `result`: the `tries`-th time in this round. */
   | { outcome: 'begun'; round: number; tries: number; result: Json }
   | { outcome: 'done'; result: Json; workMs: number }
-  /** For good, in this attempt of the item. */
+  /** For good, unless an operator asks for another try. */
   | { outcome: 'failed'; error: StoredError; uncertain: boolean }
   /** Another delivery is at it for that long. */
   | { outcome: 'busy'; retryAfterSeconds: number }
   /** Its batch takes no more work; when that was cancelled, what the item has done is to be undone. */
   | { outcome: 'closed'; batchStatus: string }
+  /** More than the budget of its batch is spent. */
+  | { outcome: 'spent' }
   /** The item is at another attempt or has ended. */
   | { outcome: 'superseded' }
 
+const batch = sql.raw('batch')
+
 const row = z.object({
-  outcome: z.enum(['begun', 'done', 'failed', 'busy', 'closed']),
+  outcome: z.enum(['begun', 'done', 'failed', 'busy', 'closed', 'spent']),
   batchStatus: z.string(),
   round: z.int().nullable(),
   tries: z.int().nullable(),
@@ -36,30 +40,30 @@ const row = z.object({
 })
 
 /** CTEs `batch`, so that a pause or cancel which has answered is seen, and `item`. */
-const itemOf = ({ batchId, itemId, attempt }: StepAt) => sql`
-  batch as (select id, workflow, status, paused_by from batches where id = ${batchId}::uuid for share),
+const itemOf = ({ batchId, itemId, attempt }: StepAt, which = sql`true`) => sql`
+  batch as (select * from batches where id = ${batchId}::uuid for share),
   item as (
     select i.* from batch join batch_items i on i.batch_id = batch.id and i.item_id = ${itemId}
-    where i.attempt = ${attempt} and i.status = 'running'
+    where i.attempt = ${attempt} and i.status = 'running' and ${which}
     for no key update of i
   )`
 
 /**
- * Takes a step, unless it is done, has failed in this attempt, is being worked on, or the gate of its batch is closed. One
- * that failed in an earlier attempt, or was undone, begins a new round: whatever remembers its last one by its key must not
- * answer for it.
+ * Takes a step, unless it is done, has failed, is being worked on, or the gate of its batch is closed. One that failed and is
+ * to be tried again, or that was undone, begins a new round: whatever remembers its last one by its key must not answer for
+ * it.
  */
 export const beginStep = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
   begin(
     db,
     sql`
-    with ${itemOf(at)},
+    with ${itemOf(at, sql`i.undoing is null`)},
     judged as (
       select item.batch_id, item.item_id, t.result, t.error, t.uncertain, t.work_ms, t.lease_until, case
           when t.status = 'done' then 'done'
-          when t.status = 'failed' and t.attempt = ${at.attempt} then 'failed'
+          when t.status = 'failed' and t.attempt >= item.retried_attempt then 'failed'
           when t.status = 'running' and t.lease_until > now() then 'busy'
-          when not ${isOpen(sql.raw('batch'))} then 'closed'
+          when not ${isOpen(batch)} then 'closed' when ${overBudget(batch, sql`0`)} then 'spent'
           else 'begun' end as outcome
       from item join batch on true left join item_steps t
         on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${at.name}
@@ -97,7 +101,8 @@ const keepAlive = ({ seconds }: Lease) => sql`
   )`
 
 /**
- * Takes the undoing of a step that is done, or may have been. `done`: it is undone, or there is nothing to undo.
+ * Takes the undoing of a step that is done, or may have been, unless the kill switch is on. `done`: it is undone, or there is
+ * nothing to undo.
  */
 export const beginUndo = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
   begin(
@@ -107,9 +112,10 @@ export const beginUndo = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
     judged as (
       select item.batch_id, item.item_id, t.lease_until, case
           when t.status in ('running', 'undoing') and t.lease_until > now() then 'busy'
-          when t.status in ('done', 'undoing') or (t.status in ('running', 'failed', 'waiting') and ${mayHaveActed}) then 'begun'
-          else 'done' end as outcome
-      from item left join item_steps t
+          when not (t.status in ('done', 'undoing') or (t.status in ('running', 'failed', 'waiting') and ${mayHaveActed}))
+            then 'done'
+          when ${killed(batch)} then 'closed' else 'begun' end as outcome
+      from item join batch on true left join item_steps t
         on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${at.name}
     ),
     taken as (
@@ -124,14 +130,15 @@ export const beginUndo = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
     ${keepAlive(lease)}
     select case when j.outcome = 'begun' and t.round is null then 'busy' else j.outcome end as outcome, t.round, t.tries,
       t.result, null::jsonb as error, false as uncertain, 0 as "workMs",
-      extract(epoch from j.lease_until - now()) as "leaseSeconds", batch.status as "batchStatus"
-    from judged j join batch on true left join taken t on true`,
+      extract(epoch from j.lease_until - now()) as "leaseSeconds", 'stopped' as "batchStatus"
+    from judged j left join taken t on true`,
   )
 
 async function begin(db: Db, statement: SQL): Promise<Begun> {
   const [found] = await queryRows(db, statement, row)
   if (found === undefined) return { outcome: 'superseded' }
   const { outcome, round, tries, result, error, uncertain, workMs, leaseSeconds, batchStatus } = found
+  if (outcome === 'spent') return { outcome }
   if (outcome === 'closed') return { outcome, batchStatus: stoppedAs(batchStatus) }
   if (outcome === 'begun' && round !== null && tries !== null) return { outcome, round, tries, result }
   if (outcome === 'done') return { outcome, result, workMs }

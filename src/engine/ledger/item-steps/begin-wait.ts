@@ -1,11 +1,14 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { queryRows, type Db } from '../../../db/client.ts'
-import { isOpen, stoppedAs } from '../bounds.ts'
-import { hasRun, lockItem } from '../lock-item.ts'
+import type { Db } from '../../../db/client.ts'
+import { isOpen, overBudget, stoppedAs } from '../bounds.ts'
+import { afterLock, hasRun, lockItem } from '../lock-item.ts'
 import { movedColumns, settle, untried, type NextPage } from '../settle.ts'
 import { eventPrefix } from './give-event.ts'
 import { newRound, type StepAt } from './begin-step.ts'
+import { storedError, type StoredError } from './recorded.ts'
+
+const batch = sql.raw('batch')
 
 /** How long to wait, in seconds, or until when, ISO 8601. */
 export type WaitTime = { seconds: number } | { until: string }
@@ -26,12 +29,18 @@ export type WaitBegun =
     }
   /** The time is over, or the event was given. */
   | { outcome: 'done'; result: z.output<ReturnType<typeof z.json>> }
+  /** For good, unless an operator asks for another try. */
+  | { outcome: 'failed'; error: StoredError }
+  /** More than the budget of its batch is spent, so that no call is made. */
+  | { outcome: 'spent' }
   /** Its batch takes no more work, so that no call is made, or was cancelled: nothing is waited for any more. */
   | { outcome: 'closed'; batchStatus: string }
   /** The item is at another attempt or has ended. */
   | { outcome: 'superseded' }
 
 const row = z.object({
+  gate: z.enum(['failed', 'closed', 'spent', 'open']),
+  error: storedError.nullable(),
   batchStatus: z.string(),
   status: z.string().nullable(),
   seconds: z.coerce.number().nullable(),
@@ -60,14 +69,23 @@ export async function beginWait(
     case when ${isCall} or ${newRound} then excluded.until else coalesce(t.until, excluded.until) end)`
   const isOver = sql`(t.status in ('done', 'given') or (not ${isCall} and ${waitsUntil} <= now()))`
   const statement = sql`
-    with ${lockItem({ batchId, itemId }, hasRun(attempt))},
+    with ${lockItem({ batchId, itemId }, sql`${hasRun(attempt)} and i.undoing is null`)},
+    gate as (
+      select item.*, t.error as step_error, case
+          when t.status = 'failed' and t.attempt >= item.retried_attempt then 'failed'
+          when batch.status = 'cancelled' or (${isCall} and not ${isOpen(batch)}) then 'closed'
+          when ${isCall} and ${overBudget(batch, sql`0`)} then 'spent'
+          else 'open' end as says
+      from item join batch on true left join item_steps t
+        on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${name}
+    ),
     begun as (
       insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, uncertain, until, ended_at)
-      select item.batch_id, item.item_id, ${name}, ${kind},
+      select gate.batch_id, gate.item_id, ${name}, ${kind},
         case when ${until} <= now() then 'done' else 'waiting' end, ${attempt}::int, ${isCall},
         ${until},
         case when ${until} <= now() then now() end
-      from item join batch on batch.status <> 'cancelled' and (not ${isCall} or ${isOpen(sql.raw('batch'))})
+      from gate where gate.says = 'open'
       on conflict (batch_id, item_id, name) do update set
         attempt = excluded.attempt, uncertain = t.status not in ('done', 'given') and excluded.uncertain, error = null,
         round = t.round + ${newRound}::int, result = case when t.status in ('done', 'given') then t.result end,
@@ -86,14 +104,19 @@ export async function beginWait(
       returning ${movedColumns}
     ),
     ${settle(pageSize, untried)}
-    select batch.status as "batchStatus", begun.status, begun.result, begun.round,
+    select gate.says as gate, gate.step_error as error, batch.status as "batchStatus", begun.status, begun.result, begun.round,
       extract(epoch from begun.until - now()) as seconds, exists (select 1 from moved) as moved,
       s.status as "settledStatus", (select number from next_page) as "nextPage", batch.attempt as "batchAttempt"
-    from item join batch on true left join begun on true left join settled s on true`
-  const [found] = await queryRows(db, statement, row)
-  if (found === undefined) return { outcome: 'superseded' }
-  const { status, seconds, round, result, nextPage, batchAttempt } = found
-  if (status === null) return { outcome: 'closed', batchStatus: stoppedAs(found.batchStatus) }
+    from gate join batch on true left join begun on true left join settled s on true`
+  const [found] = await afterLock(db, { batchId, itemId }, statement)
+  return found === undefined ? { outcome: 'superseded' } : whatBegan(row.parse(found))
+}
+
+function whatBegan(found: z.output<typeof row>): WaitBegun {
+  const { gate, error, status, seconds, round, result, nextPage, batchAttempt } = found
+  if (gate === 'failed' && error !== null) return { outcome: 'failed', error }
+  if (gate === 'spent') return { outcome: 'spent' }
+  if (gate !== 'open') return { outcome: 'closed', batchStatus: stoppedAs(found.batchStatus) }
   if (status !== 'waiting') return { outcome: 'done', result }
   return {
     outcome: 'waiting',

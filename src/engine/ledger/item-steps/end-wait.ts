@@ -1,10 +1,11 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { queryRows, type Db } from '../../../db/client.ts'
+import type { Db } from '../../../db/client.ts'
 import type { Json, Usage } from '../../../workflows/contract.ts'
 import { isOpen, overBudget, stoppedAs } from '../bounds.ts'
-import { hasRun, lockItem } from '../lock-item.ts'
+import { afterLock, hasRun, lockItem } from '../lock-item.ts'
 import { movedColumns, settle, untried } from '../settle.ts'
+import { eventPrefix } from './give-event.ts'
 import type { StepAt } from './begin-step.ts'
 import type { StoredError } from './recorded.ts'
 
@@ -77,7 +78,8 @@ export async function endWait(
         lease_until = case when gate.open and not gate.crowded then now() + interval '60 seconds' end,
         input_tokens = i.input_tokens + ${called.inputTokens}, output_tokens = i.output_tokens + ${called.outputTokens}
       from item join gate on true left join step on true
-      where (item.status = 'waiting' or step.kind = 'call') and i.batch_id = item.batch_id and i.item_id = item.item_id
+      where i.batch_id = item.batch_id and i.item_id = item.item_id
+        and (step.kind = 'call' or (item.status = 'waiting' and item.waiting_for = ${name.replace(eventPrefix, '')}))
       returning ${movedColumns}
     ),
     ${settle(pageSize, { ...untried, ...called })}
@@ -85,9 +87,9 @@ export async function endWait(
     from item join batch on true join gate on true left join step on true
     left join item_steps t on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${name}
     left join moved m on true left join settled on true`
-  const [found] = await queryRows(db, statement, row)
+  const [found] = await afterLock(db, { batchId, itemId }, statement)
   if (found === undefined) return { outcome: 'superseded' }
-  const { open, crowded, moved, attempt: next, batchStatus, result } = found
+  const { open, crowded, moved, attempt: next, batchStatus, result } = row.parse(found)
   if (batchStatus === 'cancelled') return { outcome: 'cancelled' }
   if (!open && moved) return { outcome: 'closed', batchStatus: stoppedAs(batchStatus) }
   if (crowded && moved) return { outcome: 'crowded', attempt: next }

@@ -35,11 +35,20 @@ export async function finishStep(
         acted = t.acted or ${spent.acted}::boolean
       from (select count(*) from booked) before
       where ${key} and t.token = ${token}::uuid and t.status in ('running', 'undoing') and t.lease_until is not null
-      returning t.name
-    )
+      returning t.batch_id, t.item_id, t.name, t.status, t.position
+    ),
+    ${voidWaits}
     select name from finished`
   return (await queryRows(db, statement, z.object({ name: z.string() }))).length > 0
 }
+
+/** CTE: what was waited for, or given, after a step that is undone now belongs to what does not stand any more. */
+const voidWaits = sql`
+    voided as (
+      update item_steps t set status = 'undone', undone_at = now()
+      from finished f where f.status = 'undone' and t.batch_id = f.batch_id and t.item_id = f.item_id
+        and t.position > f.position and t.kind in ('sleep', 'event') and t.status in ('waiting', 'given', 'done')
+    )`
 
 function change(end: StepEnd): SQL {
   const error = 'error' in end ? sql`${JSON.stringify(end.error)}::jsonb` : sql`null::jsonb`

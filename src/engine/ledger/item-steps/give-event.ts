@@ -40,16 +40,34 @@ export async function giveEvent(db: Db, to: EventTarget, data: Json, by: By | nu
       select i.* from batch_items i
       where i.workflow = ${to.workflow} and i.item_id = ${to.itemId}
         and (i.batch_id = ${to.batchId ?? null}::uuid) is not false and i.status in ${unfinished} and i.handler is not null
+        and i.undoing is null
       for no key update
     ),
     given as (
       insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, result)
       select batch_id, item_id, ${eventPrefix + to.event}, 'event', 'given', attempt, ${JSON.stringify({ data })}::jsonb from item
       on conflict (batch_id, item_id, name) do update set status = 'given', result = excluded.result, error = null
-        where t.status in ('waiting', 'failed') and t.kind = 'event'
+        where t.status in ('waiting', 'failed', 'undone') and t.kind = 'event'
       returning t.batch_id
     )${by === null ? sql`` : logged(by, to)}
     select batch_id as "batchId", attempt, waiting_for is not distinct from ${to.event} as waiting
     from item`
   return await queryRows(db, statement, row)
 }
+
+const untold = z.object({ batchId: z.uuid(), itemId: z.string(), attempt: z.int(), event: z.string() })
+
+/** So many are told in one go. */
+const mostTold = 500
+
+/** Items that wait for an event which they have been given. */
+export const untoldEvents = (db: Db, workflow: string): Promise<z.output<typeof untold>[]> =>
+  queryRows(
+    db,
+    sql`
+      select i.batch_id as "batchId", i.item_id as "itemId", i.attempt, i.waiting_for as event
+      from batch_items i join item_steps t on t.batch_id = i.batch_id and t.item_id = i.item_id
+        and t.name = ${eventPrefix}::text || i.waiting_for and t.status = 'given'
+      where i.workflow = ${workflow} and i.status = 'waiting' limit ${mostTold}::int`,
+    untold,
+  )

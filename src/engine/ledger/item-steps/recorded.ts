@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
-import { stepStatuses } from '../../../db/schema.ts'
+import { stepStatuses, type undoings } from '../../../db/schema.ts'
 
 /** An error as it is stored with an item or a step. */
 export const storedError = z.object({ name: z.string(), message: z.string(), step: z.string() })
@@ -13,18 +13,23 @@ export const recordedStep = z.object({
   error: storedError.nullable(),
   /** It may have done something though it did not say so. */
   uncertain: z.boolean(),
+  /** It has failed, and an operator wants it to be tried again. */
+  again: z.boolean(),
   /** Milliseconds of work. */
   workMs: z.int(),
 })
 /** A step as the ledger has it. */
 export type RecordedStep = z.output<typeof recordedStep>
 
+/** What an item comes to when what it has done is undone: its end, or another try from what stands then. */
+export type Undoing = (typeof undoings)[number]
+
 /** How far a durable item has come. */
 export type Durable = {
   /** Version of its handler. */
   handler: number
-  /** Nothing more is to be done for it: what was done is undone, and then it ends so. */
-  undoing: 'failed' | 'cancelled' | null
+  /** Nothing more is to be done for it: what was done is undone first. */
+  undoing: Undoing | null
   /** Why it is undone, as far as that is known. */
   error: StoredError | null
   steps: RecordedStep[]
@@ -33,14 +38,22 @@ export type Durable = {
 /** Of a step `t` that is not done: a try was not certain of having done nothing, or its worker died. */
 export const mayHaveActed = sql`(t.uncertain or (t.status = 'running' and t.lease_until is not null))`
 
+/** How an item `i` ends whose batch was cancelled: one that was failing then has failed. */
+export const asCancelled = (i: SQL): SQL =>
+  sql`case when ${i}.undoing = 'failed' then 'failed' else 'cancelled' end`
+
 /** Steps of the item `i` have sent or charged something, or may have, which was not undone. */
 export const actedSteps = (i: SQL): SQL => sql`exists (
   select 1 from item_steps t where t.batch_id = ${i}.batch_id and t.item_id = ${i}.item_id
     and ((t.acted and t.status = 'done')
-      or (t.status in ('running', 'failed') and ${mayHaveActed} and (t.acted or t.lease_until is not null))))`
+      or (t.status in ('running', 'waiting', 'failed') and ${mayHaveActed} and (t.acted or t.lease_until is not null))))`
 
 /** The steps of the item `i` in the order in which they were begun, as JSON. */
 export const recordedSteps = (i: SQL): SQL => sql`coalesce((
   select jsonb_agg(jsonb_build_object('name', t.name, 'status', t.status, 'result', t.result, 'error', t.error,
-    'uncertain', ${mayHaveActed}, 'workMs', t.work_ms) order by t.position)
+    'uncertain', ${mayHaveActed}, 'again', t.status = 'failed' and t.attempt < ${i}.retried_attempt, 'workMs', t.work_ms) order by t.position)
   from item_steps t where t.batch_id = ${i}.batch_id and t.item_id = ${i}.item_id), '[]')`
+
+/** The item `i` has something to go on from, which only the handler knows that began it. */
+export const hasStepsThatStand = sql`exists (
+  select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id and t.status not in ('failed', 'undone'))`

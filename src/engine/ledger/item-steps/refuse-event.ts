@@ -10,7 +10,8 @@ export async function refuseEvent(
   error: StoredError,
 ): Promise<void> {
   await db.execute(sql`
-    update item_steps set status = 'failed', result = null, error = ${JSON.stringify(error)}::jsonb
-    where batch_id = ${batchId}::uuid and item_id = ${itemId} and name = ${name} and attempt = ${attempt}
-      and status = 'done'`)
+    update item_steps t set status = 'failed', attempt = i.attempt, result = null, error = ${JSON.stringify(error)}::jsonb
+    from batch_items i
+    where i.batch_id = ${batchId}::uuid and i.item_id = ${itemId} and i.attempt = ${attempt}
+      and t.batch_id = i.batch_id and t.item_id = i.item_id and t.name = ${name} and t.status = 'done'`)
 }

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { itemStatuses } from '../../../db/schema.ts'
+import { itemStatuses, undoings } from '../../../db/schema.ts'
 import type { Item } from '../../../engine/ledger/read-items.ts'
 
 export const itemErrorSchema = z.object({ name: z.string(), message: z.string(), step: z.string() })
@@ -24,10 +24,9 @@ export const itemSchema = z
         'Name of the step that it waits in, or, while it is running, of the call that QStash makes',
     }),
     waitingUntil: z.iso.datetime().nullable().openapi({ description: 'When the wait ends at the latest' }),
-    undoing: z
-      .enum(['failed', 'cancelled'])
-      .nullable()
-      .openapi({ description: 'What its steps have done is being undone, and then it ends so' }),
+    undoing: z.enum(undoings).nullable().openapi({
+      description: 'What its steps have done is being undone, and then it ends so, or goes on for a retry',
+    }),
     inputTokens: z.int(),
     outputTokens: z.int(),
     workMs: z.int().nullable(),

@@ -1,0 +1,1 @@
+ALTER TABLE "batch_items" ADD COLUMN "retried_attempt" integer DEFAULT 1 NOT NULL;

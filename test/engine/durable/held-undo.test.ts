@@ -1,0 +1,63 @@
+import { sql } from 'drizzle-orm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { PermanentError } from '../../../src/errors.ts'
+import { reconcile } from '../../../src/engine/reconcile.ts'
+import { durableToy } from '../../support/toy.ts'
+import { startOne } from '../../support/durable.ts'
+import { userId } from '../../support/population.ts'
+import { oneUser } from './one-user.ts'
+
+beforeEach(oneUser)
+
+/** An item of two steps, `meanwhile` whose undoing something happens. */
+async function undoing(meanwhile: (one: Awaited<ReturnType<typeof startOne>>) => Promise<unknown>) {
+  const acts: string[] = []
+  const workflow = durableToy(async (_, { step, sleep, compensate }) => {
+    compensate('a', async () => void acts.push('undo a'))
+    await step('a', async () => void acts.push('a'))
+    compensate('b', async () => {
+      acts.push('undo b')
+      await meanwhile(one)
+    })
+    await step('b', async () => void acts.push('b'))
+    await sleep('week', '7 days')
+    throw new PermanentError('no')
+  })
+  const one = await startOne(workflow, userId(1))
+  return { one, acts, workflow }
+}
+
+const turnSwitch = (one: Awaited<ReturnType<typeof startOne>>, on: boolean) =>
+  one.call('PUT', '/api/admin/kill-switches/toy', { on })
+
+describe('the undoing of an item that fails', () => {
+  test('goes on though its batch is paused', async () => {
+    const { one, acts } = await undoing((item) => item.act('pause'))
+    expect(await one.run()).toMatchObject({ status: 'failed' })
+    expect(acts).toEqual(['a', 'b', 'undo b', 'undo a'])
+  })
+
+  test('is held by the kill switch, and goes on when its batch is resumed', async () => {
+    const { one, acts } = await undoing((item) => turnSwitch(item, true))
+    expect(await one.run()).toMatchObject({ status: 'queued', undoing: 'failed' })
+    expect(acts).toEqual(['a', 'b', 'undo b'])
+    await turnSwitch(one, false)
+    expect(await one.act('resume')).toMatchObject({ status: 200 })
+    expect(await one.run()).toMatchObject({ status: 'failed', error: { message: 'no' } })
+    expect(acts).toEqual(['a', 'b', 'undo b', 'undo a'])
+  })
+})
+
+test('the undoing of a cancelled item is held by the kill switch, and goes on with a tick after it', async () => {
+  const { one, acts, workflow } = await undoing((item) => turnSwitch(item, true))
+  await one.runUntilWaiting()
+  await one.act('cancel')
+  expect(await one.run()).toMatchObject({ status: 'queued', undoing: 'cancelled' })
+  expect(acts).toEqual(['a', 'b', 'undo b'])
+  await turnSwitch(one, false)
+  await one.services.db.execute(sql`update batch_items set queued_at = now() - interval '1 hour'`)
+  await one.services.db.execute(sql`update changes set at = now() - interval '1 hour'`)
+  await reconcile(one.services, [workflow], { graceSeconds: 0 })
+  expect(await one.run()).toMatchObject({ status: 'cancelled' })
+  expect(acts).toEqual(['a', 'b', 'undo b', 'undo a'])
+})
