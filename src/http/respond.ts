@@ -1,7 +1,7 @@
 import type { Context, ErrorHandler, MiddlewareHandler, NotFoundHandler } from 'hono'
 import type { z } from 'zod'
 import { isStorable } from '../db/json.ts'
-import { describeError, HttpError, invalid, ServiceError } from '../errors.ts'
+import { conflict, describeError, HttpError, invalid, PermanentError, ServiceError } from '../errors.ts'
 
 const render = (c: Context, { status, code, message, details }: HttpError) =>
   c.json({ error: { code, message, ...(details === undefined ? {} : { details }) } }, status)
@@ -9,6 +9,7 @@ const render = (c: Context, { status, code, message, details }: HttpError) =>
 /** Every error leaves in one shape: `{ error: { code, message, details? } }`. */
 export const onError: ErrorHandler = (error, c) => {
   if (error instanceof HttpError) return render(c, error)
+  if (error instanceof PermanentError) return render(c, conflict(error.message))
   const described = describeError(error)
   console.error(`[http] ${c.req.method} ${c.req.path} failed ${JSON.stringify(described)}`)
   const what = error instanceof ServiceError ? error.message : 'a service this needs did not answer'

@@ -88,6 +88,8 @@ type Options<P, Data extends Json> = {
   completion: 'ended' | 'started'
   /** What its steps use; it does not start where that is not configured. */
   uses: readonly ServiceName[]
+  /** Events that people or other systems give, by name: what does not fit is refused before an item hears of it. */
+  events: Readonly<Record<string, z.ZodType<Json>>>
   /** Doing an item once more costs no more than money: nobody gets a second mail or charge. */
   replaySafe: boolean
 }
@@ -137,6 +139,7 @@ export function defineWorkflow<P extends Params, Data extends Json>(
     overlap: 'skip',
     completion: 'ended',
     uses: [],
+    events: {},
     replaySafe: true,
     work: () => Promise.reject(new TypeError(`${rest.name} is durable: its work is no single step`)),
     run: null,

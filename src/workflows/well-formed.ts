@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { budgetSchema, canarySchema, estimateSchema, paceSchema, tolerateSchema } from './bounds.ts'
 import { durationMs } from './duration.ts'
+import { stepName } from './step-name.ts'
 import type { Duration } from './item-tools.ts'
 
 const size = z.int().min(1).max(100)
@@ -29,6 +30,7 @@ export const wellFormed = z.object({
   timeout: durationFrom(1),
   freshFor: durationFrom(0).nullable(),
   uses: z.array(z.enum(['mail', 'payments'])),
+  events: z.record(stepName, z.instanceof(z.ZodType)),
   completion: z.enum(['ended', 'started']),
   overlap: z.enum(['skip', 'queue']),
   estimate: estimateSchema.nullable(),

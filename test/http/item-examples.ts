@@ -40,6 +40,17 @@ export const itemExamples: Record<string, { succeeds: Example[]; refused: Exampl
       }),
     ],
   },
+  findItem: {
+    succeeds: [
+      ok(async (app) => {
+        await addAgent(app.services.db, 'guide')
+        await app.call('POST', '/api/admin/workflows/agent-welcome/items/guide')
+        return { params: { ...agents, itemId: 'guide' } }
+      }),
+      ok({ params: { ...agents, itemId: 'nobody' } }),
+    ],
+    refused: [refused(404, { params: { name: 'nothing', itemId: 'guide' } })],
+  },
   getItem: {
     succeeds: [
       ok(async (app) => {
@@ -67,6 +78,12 @@ export const itemExamples: Record<string, { succeeds: Example[]; refused: Exampl
         body: { data: null },
       }),
       refused(404, { params: { name: 'nothing', itemId: 'guide', event: 'answer' }, body: { data: null } }),
+      refused(409, async (app) => {
+        await addAgent(app.services.db, 'guide', { review: 'submitted' })
+        await app.call('POST', '/api/admin/workflows/agent-review/items/guide')
+        await app.call('POST', '/api/admin/workflows/agent-review/items/guide/events/answer', { data: 1 })
+        return { params: { name: 'agent-review', itemId: 'guide', event: 'answer' }, body: { data: 2 } }
+      }),
     ],
   },
   getApproval: {
@@ -84,12 +101,17 @@ export const itemExamples: Record<string, { succeeds: Example[]; refused: Exampl
   },
   decideApproval: {
     succeeds: [
-      ok(async (app) => ({ params: await asked(app), body: { decision: 'approved', reason: 'harmless' } })),
+      ok(async (app) => {
+        await addAgent(app.services.db, 'guide', { review: 'submitted' })
+        await app.call('POST', '/api/admin/workflows/agent-review/items/guide')
+        return { params: await asked(app), body: { decision: 'approved', reason: 'harmless' } }
+      }),
     ],
     refused: [
       refused(400, { params: { id: 'one' }, body: { decision: 'perhaps' } }),
       refused(404, { params: { id: 'no-such' }, body: { decision: 'approved' } }),
       refused(409, async (app) => ({ params: await asked(app, 'expired'), body: { decision: 'approved' } })),
+      refused(409, async (app) => ({ params: await asked(app), body: { decision: 'approved' } })),
     ],
   },
 }

@@ -157,26 +157,63 @@ describe('one item', () => {
 test('an item that waits is given an event, once, and who gave it is logged', async () => {
   const app = await deployed(
     1,
-    durableToy(async (_, { waitForEvent }) => ({
-      text: (await waitForEvent('word', { data: z.string(), timeout: '1 day' })) ?? 'none',
-    })),
+    durableToy(
+      async (_, { waitForEvent }) => ({
+        text: (await waitForEvent('word', { data: z.string(), timeout: '1 day' })) ?? 'none',
+      }),
+      { events: { word: z.string() } },
+    ),
   )
   const { batchId } = await app.begin(first)
   await app.deliver({ longestSkipMs: 900_000 })
   const give = (data: unknown) =>
     app.call('POST', `/api/admin/workflows/toy/items/${first}/events/word`, { data, reason: 'by phone' })
-  expect(await give('first')).toMatchObject({ status: 200, body: { itemId: first, event: 'word' } })
-  expect(await give('second')).toMatchObject({ status: 200 })
+  expect(await give(7)).toMatchObject({
+    status: 400,
+    body: { error: { details: [{ path: 'data', message: expect.stringContaining('expected string') }] } },
+  })
+  const told = {
+    status: 200,
+    body: { itemId: first, event: 'word', items: [{ batchId, waiting: true }] },
+  }
+  expect(await give('first')).toMatchObject(told)
+  expect(await give('first')).toMatchObject(told)
+  expect(await give('second')).toMatchObject({
+    status: 409,
+    body: {
+      error: { message: expect.stringContaining('has got another word'), details: { batchIds: [batchId] } },
+    },
+  })
   await app.deliver()
   expect(await app.item(batchId, first)).toMatchObject({ body: { status: 'succeeded' } })
   const { rows } = await app.services.db.execute('select data from results')
   expect(rows).toEqual([{ data: { text: 'first' } }])
   expect(await give('third')).toMatchObject({ status: 404 })
+  const misnamed = await app.call('POST', `/api/admin/workflows/toy/items/${first}/events/a:b`, { data: 1 })
+  expect(misnamed).toMatchObject({ status: 400 })
   const log = await app.call('GET', `/api/admin/changes?batchId=${batchId}`)
   const given = z.object({ data: z.array(z.object({ action: z.string(), reason: z.string().nullable() })) })
   expect(given.parse(log.body).data.filter(({ action }) => action === 'item.event')).toEqual([
     { action: 'item.event', reason: 'by phone' },
   ])
+})
+
+test('an item is found by its id, in every batch that has it', async () => {
+  const app = await deployed(
+    2,
+    durableToy(async () => ({ text: 'done' }), { freshFor: '0 seconds' }),
+  )
+  const batchIds = []
+  for (let n = 1; n <= 2; n += 1) {
+    batchIds.unshift((await app.begin(first)).batchId)
+    await app.deliver()
+  }
+  const found = await app.call('GET', `/api/admin/workflows/toy/items/${first}`)
+  expect(found).toMatchObject({
+    status: 200,
+    body: { data: batchIds.map((batchId) => ({ batchId, id: first, status: 'succeeded' })) },
+  })
+  expect(await app.call('GET', '/api/admin/workflows/toy/items/nobody')).toMatchObject({ body: { data: [] } })
 })
 
 test('batches that are not over are found, also completed ones of which items still wait', async () => {

@@ -77,8 +77,8 @@ export async function startOne(
     /** Lets time pass, and nothing else happen. */
     later: (duration: ms.StringValue) => qstash('/local/clock/advance', { ms: ms(duration) }),
     /** Gives the item an event, whether it waits for it by now or not. */
-    give: (event: string, data: Json) =>
-      giveEventTo(app.services, { workflow: workflow.name, itemId, event }, data),
+    give: async (event: string, data: Json) =>
+      (await giveEventTo(app.services, { workflow: workflow.name, itemId, event }, data)).length > 0,
     /** Decides what a person is asked about the item. */
     decide: async (decision: 'approved' | 'rejected', reason?: string) => {
       const { body } = await app.call('GET', `/api/admin/approvals?workflow=${workflow.name}`)

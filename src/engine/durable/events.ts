@@ -1,5 +1,5 @@
 import type { Json } from '../../workflows/contract.ts'
-import { giveEvent, untoldEvents, type EventTarget } from '../ledger/item-steps/give-event.ts'
+import { giveEvent, untoldEvents, type EventTarget, type Given } from '../ledger/item-steps/give-event.ts'
 import type { By } from '../ledger/changes.ts'
 import { runId } from '../names.ts'
 import type { Services } from '../services.ts'
@@ -17,7 +17,7 @@ export const eventId = (
  * one that does.
  *
  * @param by who is to be logged for it; null: a workflow.
- * @returns whether there is such an item, unfinished.
+ * @returns the unfinished items that there are with this id.
  * @throws Error when QStash cannot be reached: an item that waits may be told again.
  */
 export async function giveEventTo(
@@ -25,12 +25,12 @@ export async function giveEventTo(
   to: EventTarget,
   data: Json,
   by: By | null = null,
-): Promise<boolean> {
+): Promise<Given[]> {
   const given = await giveEvent(services.db, to, data, by)
   for (const { waiting, ...item } of given) {
     if (waiting) await wake(services, { ...to, ...item })
   }
-  return given.length > 0
+  return given
 }
 
 /** Tells QStash of events that items of a workflow wait for: whoever gave them may have died before it could. May be repeated. */

@@ -1,7 +1,7 @@
 import { WorkflowError } from '@upstash/workflow'
-import { z } from 'zod'
 import { PermanentError } from '../../errors.ts'
 import type { Json, StepOptions, StepOutcome, UndoServices } from '../../workflows/contract.ts'
+import { stepName } from '../../workflows/step-name.ts'
 import type { ItemError } from '../item-error.ts'
 import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
 import { failedBefore, shownError, type Answer, type ItemRun, type Stop } from './item-run.ts'
@@ -74,9 +74,8 @@ export class Pass {
     make: () => Promise<Answer>,
     { isWait = false, isUndoable = true, ledgerName = name } = {},
   ): Answering {
-    if (!stepName.safeParse(name).success) {
-      throw new PermanentError(`${JSON.stringify(name)} is no name for a step`)
-    }
+    const { error } = stepName.safeParse(name)
+    if (error !== undefined) throw new PermanentError(`${JSON.stringify(name)} ${error.issues[0]?.message}`)
     if (this.#inside !== null) throw new PermanentError(`the step ${name} is inside the step ${this.#inside}`)
     if (this.#asked.has(name)) throw new PermanentError(`the step ${name} is there twice`)
     this.#asked.set(name, { isUndoable })
@@ -171,12 +170,6 @@ export class Pass {
 /** The SDK has other steps in the run's log than the handler asks for. */
 export const isOutgrown = (error: unknown) =>
   error instanceof WorkflowError && error.message.startsWith('Incompatible')
-
-/** The engine's own steps have a colon, or one of these names. */
-const stepName = z
-  .string()
-  .regex(/^[a-zA-Z0-9][a-zA-Z0-9 ._-]{0,99}$/)
-  .refine((name) => !['claim', 'save', 'undo', 'anew'].includes(name))
 
 /**
  * What a recorded step has come to; undefined: it is to be done, or done again. While an item is undone, also what has been

@@ -32,7 +32,8 @@ export function stepTools(run: ItemRun, pass: Pass): StepTools {
       return await returned(Promise.all(outcomes).then((all) => Object.fromEntries(all)))
     },
 
-    notify: (name, to, data) => returned(pass.value(begin(name, () => giveEventTo(run.services, to, data)))),
+    notify: (name, to, data) =>
+      returned(pass.value(begin(name, async () => (await giveEventTo(run.services, to, data)).length > 0))),
 
     compensate: (name, undo, options = {}) => {
       checkOptions(run.workflow, name, options)

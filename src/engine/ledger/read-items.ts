@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, gt } from 'drizzle-orm'
 import type { Db } from '../../db/client.ts'
-import { batchItems, itemSteps, type itemStatuses } from '../../db/schema.ts'
+import { batches, batchItems, itemSteps, type itemStatuses } from '../../db/schema.ts'
 import { withoutSort } from './without-sort.ts'
 
 type ItemStatus = (typeof itemStatuses)[number]
@@ -49,6 +49,27 @@ export const listItems = (
     .orderBy(asc(batchItems.itemId))
     .limit(filter.count)
 
+/** So many batches of a workflow are looked into, each by its primary key: an index over all items would cost every move. */
+export const batchesLookedInto = 1000
+
+/** An item in the latest batches of a workflow, the latest first. */
+export async function findItem(db: Db, workflow: string, itemId: string, count: number): Promise<Item[]> {
+  const latest = db
+    .select({ id: batches.id })
+    .from(batches)
+    .where(eq(batches.workflow, workflow))
+    .orderBy(desc(batches.id))
+    .limit(batchesLookedInto)
+    .as('latest')
+  const rows = await db
+    .select({ item: batchItems })
+    .from(latest)
+    .innerJoin(batchItems, and(eq(batchItems.batchId, latest.id), eq(batchItems.itemId, itemId)))
+    .orderBy(desc(latest.id))
+    .limit(count)
+  return rows.map(({ item }) => item)
+}
+
 /** How an item of the workflow stands in the latest batch that has it. */
 export async function latestStatus(
   db: Db,
@@ -56,13 +77,8 @@ export async function latestStatus(
   scope: string,
   itemId: string,
 ): Promise<ItemStatus | undefined> {
-  const [latest] = await db
-    .select({ status: batchItems.status })
-    .from(batchItems)
-    .where(and(eq(batchItems.workflow, workflow), eq(batchItems.scope, scope), eq(batchItems.itemId, itemId)))
-    .orderBy(desc(batchItems.batchId))
-    .limit(1)
-  return latest?.status
+  const found = await findItem(db, workflow, itemId, batchesLookedInto)
+  return found.find((item) => item.scope === scope)?.status
 }
 
 /** The next items of a batch by id, for who reads them all. */

@@ -78,7 +78,7 @@ const statement = (db: Db, itemId: string, wish: Selection & { bounds: Bounds },
     select p.id::text as id, p.version, ${wish.workflow.name}::text as workflow,
       exists (select 1 from results r where ${freshResult(wish)}) as done,
       (select h.batch_id from batch_items h where ${heldItem(wish)}) as held, ${hasActed(wish)} as acted
-    from ${population(db, wish)} where p.id = ${itemId}
+    from ${population(db, wish)} where p.id = ${itemId} limit 1
   ),
   judged as (
     select w.*, coalesce(w.held, active.id) as batch_id, case

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { countDoneBefore } from '../../engine/ledger/count-again.ts'
-import { readItem } from '../../engine/ledger/read-items.ts'
+import { batchesLookedInto, findItem, readItem, type Item } from '../../engine/ledger/read-items.ts'
 import type { ItemStarted } from '../../engine/ledger/start-item.ts'
 import { notConfigured, type Unconfigured } from '../../engine/configured.ts'
 import { startItem } from '../../engine/start-item.ts'
@@ -25,6 +25,7 @@ import {
   workflowNamed,
 } from './api.ts'
 import { batchOf } from './batches.ts'
+import { itemResource, itemSchema } from './resources/item.ts'
 import { itemWithSteps, itemWithStepsSchema } from './resources/step.ts'
 
 const itemBody = z
@@ -35,6 +36,13 @@ const itemBody = z
     reason,
   })
   .openapi('ItemStart')
+
+const foundItemSchema = itemSchema.extend({ batchId: z.uuid() }).openapi('FoundItem')
+
+const foundItem = (item: Item): z.output<typeof foundItemSchema> => ({
+  batchId: item.batchId,
+  ...itemResource(item),
+})
 
 const startedSchema = z
   .object({ batchId: z.uuid(), itemId: z.string(), outcome: z.enum(['opened', 'joined', 'repeated']) })
@@ -68,6 +76,23 @@ const get = createRoute({
   responses: { 200: json(itemWithStepsSchema, 'The item'), ...problemsOfOne },
 })
 
+const find = createRoute({
+  method: 'get',
+  path: '/workflows/{name}/items/{itemId}',
+  operationId: 'findItem',
+  summary: 'What has become of one item, in the latest batches that have it',
+  description: `The latest first, at most 20; the last ${batchesLookedInto} batches of the workflow are looked into.`,
+  tags: ['items'],
+  security,
+  request: { params: z.object({ name: z.string(), itemId }) },
+  responses: {
+    200: json(z.object({ data: z.array(foundItemSchema) }), 'The item, once for each batch'),
+    ...problemsOfOne,
+  },
+})
+
+const mostFound = 20
+
 export const itemRoutes = (workflows: readonly Workflow[]) =>
   createApi()
     .openapi(start, async (c) => {
@@ -88,6 +113,12 @@ export const itemRoutes = (workflows: readonly Workflow[]) =>
       if (started.outcome === 'opened' || started.outcome === 'joined')
         return c.json({ ...started, itemId: id }, 201)
       throw refusal(started, name, id)
+    })
+    .openapi(find, async (c) => {
+      const { name, itemId: id } = c.req.valid('param')
+      const workflow = workflowNamed(workflows, name)
+      const rows = await findItem(c.var.services.db, workflow.name, id, mostFound)
+      return c.json({ data: rows.map(foundItem) }, 200)
     })
     .openapi(get, async (c) => {
       const { id, itemId: item } = c.req.valid('param')
@@ -124,7 +155,7 @@ function refusal(started: Refused, workflow: string, id: string): HttpError {
         },
       )
     case 'done':
-      return conflict(`item ${id} has a fresh result`, { itemId: id })
+      return conflict(`item ${id} has a fresh result; with force it is done again`, { itemId: id })
     case 'unconfigured':
       return conflict(notConfigured(started.missing), { variables: started.missing })
     case 'killed':

@@ -76,7 +76,7 @@ describe('an author who errs is told at once', () => {
     [
       'a name that is none',
       async (_, { step }) => ({ text: await step('a:b', async () => 'x') }),
-      'is no name for a step',
+      'is no name of a step',
     ],
   ])('of %s', async (_, handler, message) => {
     const one = await start(handler)

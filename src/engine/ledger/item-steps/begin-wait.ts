@@ -97,7 +97,7 @@ export async function beginWait(
     moved as (
       update batch_items i set
         status = case when ${isCall} then i.status else 'waiting' end, waiting_for = ${name.replace(eventPrefix, '')},
-        waiting_until = begun.until, lease_until = case when ${isCall} then begun.until + interval '60 seconds' end
+        waiting_until = begun.until, error = case when ${isCall} then i.error end, lease_until = case when ${isCall} then begun.until + interval '60 seconds' end
       from begun join item on true
       where begun.status = 'waiting' and item.status = 'running' and i.batch_id = item.batch_id
         and i.item_id = item.item_id

@@ -8,8 +8,14 @@ import { unfinished } from '../needs-work.ts'
 /** What the names of events begin with among those of an item's steps. */
 export const eventPrefix = 'event:'
 
-/** `waiting`: the item waits for it just now. */
-const row = z.object({ batchId: z.uuid(), attempt: z.int(), waiting: z.boolean() })
+const row = z.object({
+  batchId: z.uuid(),
+  attempt: z.int(),
+  /** The item waits for it just now. */
+  waiting: z.boolean(),
+  /** It is the event that the item has got or will get; false: another one came first, or its wait is over. */
+  counts: z.boolean(),
+})
 
 /** An event of an item, in every batch that has it unfinished or in one. */
 export type EventTarget = { workflow: string; itemId: string; event: string; batchId?: string }
@@ -50,8 +56,10 @@ export async function giveEvent(db: Db, to: EventTarget, data: Json, by: By | nu
         where t.status in ('waiting', 'failed', 'undone') and t.kind = 'event'
       returning t.batch_id
     )${by === null ? sql`` : logged(by, to)}
-    select batch_id as "batchId", attempt, waiting_for is not distinct from ${to.event} as waiting
-    from item`
+    select item.batch_id as "batchId", item.attempt, item.waiting_for is not distinct from ${to.event} as waiting,
+      given.batch_id is not null or t.result is not distinct from ${JSON.stringify({ data })}::jsonb as counts
+    from item left join given on given.batch_id = item.batch_id left join item_steps t
+      on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${eventPrefix + to.event}`
   return await queryRows(db, statement, row)
 }
 

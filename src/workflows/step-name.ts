@@ -1,0 +1,13 @@
+import { z } from 'zod'
+
+/** The engine's own steps have a colon, or one of these names. */
+const taken = new Set(['claim', 'save', 'undo', 'anew'])
+
+/** What a step, and so an event, may be called. */
+export const stepName = z
+  .string()
+  .regex(
+    /^[a-zA-Z0-9][a-zA-Z0-9 ._-]{0,99}$/,
+    'is no name of a step: 1 to 100 letters, digits, spaces, . _ -',
+  )
+  .refine((name) => !taken.has(name), 'is a name of the engine’s')
