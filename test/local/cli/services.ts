@@ -23,8 +23,10 @@ export function describeServices(stack: Stack, workerUrl: string): string {
 
 /** It is QStash's clock alone that skips. */
 const skipping = ({ url, token }: { url: string; token: string }, admin: string, workerUrl: string) => `
-  Begin to accompany trials, and skip a week of QStash's clock (the Worker's and the database's go on as ever):
+  Begin to accompany trials, and skip a week of QStash's clock (the Worker's and the database's go on as ever; a sleep of more
+  than a week takes two skips, and an approval that is waited for then has expired):
     ${admin} -X POST ${workerUrl}/api/admin/workflows/trial-lifecycle/batches
+    ${admin} '${workerUrl}/api/admin/batches?open=true'
     curl -s -H 'authorization: Bearer ${token}' -d '{"ms":604800000}' ${url}/local/clock/advance`
 
 /** Commands to try on a Worker that is up. */
@@ -47,8 +49,13 @@ export function describeCommands({ qstash, mail, payments }: Stack, workerUrl: s
     ${admin} -X POST ${workerUrl}/api/admin/workflows/plan-upgrade/batches
     ${admin} '${workerUrl}/api/admin/batches?workflow=plan-upgrade&limit=1'
     ${admin} ${workerUrl}/api/admin/batches/ID/failures
+  Stop it, or everything, and let it go on:
+    ${admin} -X POST ${workerUrl}/api/admin/batches/ID/pause
+    ${admin} -X POST ${workerUrl}/api/admin/batches/ID/resume
+    ${admin} -X PUT -d '{"on":true}' ${workerUrl}/api/admin/kill-switches/all
+    ${admin} -X PUT -d '{"on":false}' ${workerUrl}/api/admin/kill-switches/all${qstash === null ? '' : skipping(qstash, admin, workerUrl)}
   Review submitted agents, see what waits for a decision, and decide:
     ${admin} -X POST ${workerUrl}/api/admin/workflows/agent-review/batches
     ${admin} '${workerUrl}/api/admin/approvals?status=pending'
-    ${admin} -d '{"decision":"approved"}' ${workerUrl}/api/admin/approvals/ID${qstash === null ? '' : skipping(qstash, admin, workerUrl)}`
+    ${admin} -d '{"decision":"approved"}' ${workerUrl}/api/admin/approvals/ID`
 }

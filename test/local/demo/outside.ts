@@ -8,5 +8,5 @@ export function whatHappenedOutside({ mail, payments }: Outside): string | null 
   const made = payments.payments()
   if (sent.length + made.length === 0) return null
   const count = (state: string) => made.filter((payment) => payment.state === state).length
-  return `Outside: ${sent.length} mails sent; ${count('charged')} payments charged, ${count('refunded')} refunded, ${count('canceled')} canceled`
+  return `Outside: ${sent.length} mails sent; ${count('charged')} payments charged, ${count('refunded')} refunded, ${count('canceled')} canceled, as their cards were declined`
 }
