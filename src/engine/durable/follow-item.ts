@@ -1,4 +1,4 @@
-import { WorkflowNonRetryableError, type WorkflowContext } from '@upstash/workflow'
+import type { WorkflowContext } from '@upstash/workflow'
 import { z } from 'zod'
 import { PermanentError, presentable } from '../../errors.ts'
 import { Skip, type Json, type Params, type Workflow } from '../../workflows/contract.ts'
@@ -6,13 +6,12 @@ import { checkStorable } from '../do-work.ts'
 import { grouped, itemError } from '../item-error.ts'
 import { described } from '../layers/step.ts'
 import { cancelled } from '../ledger/end-item.ts'
-import { leaveRun } from '../ledger/item-steps/leave-run.ts'
 import type { StoredError } from '../ledger/item-steps/recorded.ts'
 import type { Services } from '../services.ts'
-import { triggerItem } from '../trigger.ts'
 import { claimDurable, type ClaimedDurable } from './claim.ts'
 import { invokeTool } from './invoke.ts'
-import { over, sdkStep, superseded, type ItemRun, type Over } from './item-run.ts'
+import { sdkStep, type ItemRun, type Over } from './item-run.ts'
+import { newRun } from './new-run.ts'
 import { saveEnd, type End } from './save.ts'
 import { isOutgrown, Pass, type Stopped } from './pass.ts'
 import { stepTools } from './step-tools.ts'
@@ -33,17 +32,20 @@ export async function followItem(
   if (!claim.claimed) return claim.answer
   const run: ItemRun = { context, services, workflow, workflows, ...claimed(workflow, claim) }
   const { ended, pass } = await passOf(run, claim.handler, claim.params)
-  if (ended.is === 'stopped' && ended.why.is === 'outgrown') return await renew(run)
+  if (ended.is === 'stopped' && ended.why.is === 'outgrown')
+    return notEnded(run, await newRun(run, 'renewed'))
   try {
     const end = ended.is === 'stopped' ? await undone(run, pass, ended.why, claim.error) : ended
-    if (end.is === 'over') return { success: false, itemId: claim.itemId, message: end.message }
+    if (end.is === 'over') return notEnded(run, end)
     return await sdkStep(run, 'save', () => saveEnd(run, end, pass.workMs))
   } catch (error) {
     // The log goes further than the handler does by now.
-    if (isOutgrown(error)) return await renew(run)
+    if (isOutgrown(error)) return notEnded(run, await newRun(run, 'renewed'))
     throw error
   }
 }
+
+const notEnded = ({ item }: ItemRun, { message }: Over) => ({ success: false, itemId: item.itemId, message })
 
 /** The part of a run that its claim says. */
 const claimed = (
@@ -92,21 +94,6 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
   }
 }
 
-const tooFickle =
-  'the handler asks for other steps each time it runs: time, chance and what it reads belong in a step'
-
-/** Gives the item another run, which goes on from what the ledger has: this one's log fits the handler no more. */
-async function renew({ services, workflow, item }: ItemRun): Promise<Record<string, Json>> {
-  const attempt = await leaveRun(services.db, item, 'renewed')
-  if (attempt === null) throw new WorkflowNonRetryableError(tooFickle)
-  if (attempt !== undefined) await triggerItem(services, workflow, { ...item, attempt })
-  return {
-    success: false,
-    itemId: item.itemId,
-    message: 'the handler has changed: the item goes on in a new run',
-  }
-}
-
 /** Undoes what an item has done, and says how it ends. */
 async function undone(
   run: ItemRun,
@@ -121,7 +108,7 @@ async function undone(
   if (undoing.is === 'over') return undoing
   const [failure] = undoing.failures
   if (failure === undefined && run.undoing === 'retry')
-    return await sdkStep(run, 'anew', () => beginAnew(run))
+    return await sdkStep(run, 'anew', () => newRun(run, 'undone'))
   if (failure === undefined) return { is: 'ended', status, error }
   const steps = undoing.failures.map(({ step }) => step).join(', ')
   const message = `${error.message}; then ${steps} could not be undone: ${failure.message}`
@@ -130,14 +117,6 @@ async function undone(
     status: 'failed',
     error: await grouped({ name: 'UndoFailed', message: presentable(message), step: failure.step }, itemId),
   }
-}
-
-/** Lets an item that is tried again begin, now that nothing of its last try stands that should not. */
-async function beginAnew({ services, workflow, item }: ItemRun): Promise<Over> {
-  const attempt = await leaveRun(services.db, item, 'undone')
-  if (attempt === undefined || attempt === null) return superseded
-  await triggerItem(services, workflow, { ...item, attempt })
-  return over('what it had done is undone: it begins anew in a new run')
 }
 
 /** Why an item fails: what was noted when its undoing began, else what has stopped its handler now. */

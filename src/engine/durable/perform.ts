@@ -8,8 +8,9 @@ import { itemError, type ItemError } from '../item-error.ts'
 import { beginStep, beginUndo, type Begun, type StepAt } from '../ledger/item-steps/begin-step.ts'
 import { finishStep, type StepEnd } from '../ledger/item-steps/finish-step.ts'
 import { noted } from '../noted.ts'
-import { atClosedGate, atSpentBudget } from './closed-gate.ts'
+import { atClosedGate } from './closed-gate.ts'
 import { failedBefore, superseded, type Answer, type ItemRun } from './item-run.ts'
+import { newRun } from './new-run.ts'
 import { putOff } from './put-off.ts'
 import { stepKey } from './step-key.ts'
 
@@ -125,7 +126,7 @@ async function notBegun(
     case 'closed':
       return await atClosedGate(run, begun.batchStatus)
     case 'spent':
-      return await atSpentBudget(run)
+      return await newRun(run, 'put_off')
     case 'superseded':
       return superseded
   }

@@ -6,8 +6,9 @@ import { passOn, passOnAgain } from '../layers/pass-on.ts'
 import { beginWait, type WaitTime } from '../ledger/item-steps/begin-wait.ts'
 import { endWait, type WaitEnd } from '../ledger/item-steps/end-wait.ts'
 import { itemState } from '../ledger/item-state.ts'
-import { atClosedGate, atSpentBudget } from './closed-gate.ts'
+import { atClosedGate } from './closed-gate.ts'
 import { failedBefore, over, superseded, type Answer, type ItemRun } from './item-run.ts'
+import { newRun } from './new-run.ts'
 import { putOff } from './put-off.ts'
 import { triggerItem } from '../trigger.ts'
 
@@ -26,7 +27,7 @@ export async function startWaiting(run: ItemRun, name: string, wait: Wait): Prom
     case 'closed':
       return await atClosedGate(run, begun.batchStatus)
     case 'spent':
-      return await atSpentBudget(run)
+      return await newRun(run, 'put_off')
     case 'failed':
       return failedBefore(begun.error)
     case 'superseded':

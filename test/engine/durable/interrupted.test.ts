@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { leaveRun } from '../../../src/engine/ledger/item-steps/leave-run.ts'
 import { reconcile } from '../../../src/engine/reconcile.ts'
 import { isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
 import { startOne } from '../../support/durable.ts'
@@ -130,13 +131,49 @@ const sleeper: Toy = async (_, { sleep }) => {
 
 describe('an item', () => {
   test('in a batch that was cancelled after its claim does not begin to wait', async () => {
-    const one = await start(async (_, { sleep }) => {
-      await sleep('week', '7 days')
-      return { text: 'never' }
-    })
-    await one.deliver({ until: () => false, fate: () => 'normal', longestSkipMs: 0, concurrency: 1 })
+    const one = await start(sleeper)
+    let claimed = false
+    const fate = (delivery: PendingDelivery): Fate => {
+      claimed ||= isItem(delivery)
+      return 'normal'
+    }
+    await one.deliver({ fate, until: () => claimed, concurrency: 1 })
+    expect(await one.item()).toMatchObject({ status: 'running' })
     await one.act('cancel')
-    expect(await one.run()).toMatchObject({ status: 'cancelled' })
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'cancelled' })
+    expect(await one.statuses()).toEqual({})
+  })
+
+  test('is not parked at a gate that is open again', async () => {
+    const left: unknown[] = []
+    const one = await start(async (_, { step }) => ({
+      text: await step('a', async ({ db }) => {
+        const item = { batchId: one.batchId, itemId: userId(1), attempt: 1, pageSize: 10 }
+        left.push(await leaveRun(db, item, 'parked'))
+        return 'x'
+      }),
+    }))
+    expect(await one.run()).toMatchObject({ status: 'succeeded', attempt: 1 })
+    expect(left).toEqual([undefined])
+  })
+
+  test('is not taken for dead while a step of it may take longer than its claim', async () => {
+    const held: unknown[] = []
+    const one = await start(async (_, { step }) => ({
+      text: await step(
+        'slow',
+        async ({ db }) => {
+          const { rows } = await db.execute(
+            sql`select lease_until > now() + interval '1 hour' as held from batch_items`,
+          )
+          held.push(...rows)
+          return 'x'
+        },
+        { timeout: '2 hours' },
+      ),
+    }))
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
+    expect(held).toEqual([{ held: true }])
   })
 
   test('whose handler is gone fails and says so', async () => {
