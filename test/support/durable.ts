@@ -1,7 +1,6 @@
 import { sql } from 'drizzle-orm'
 import ms from 'ms'
 import { z } from 'zod'
-import { giveEventTo } from '../../src/engine/durable/events.ts'
 import { PermanentError } from '../../src/errors.ts'
 import type { ItemTools, Json, StepOptions, StepWork, Workflow } from '../../src/workflows/contract.ts'
 import { qstash, type DeliveryOptions } from './deliveries.ts'
@@ -76,9 +75,9 @@ export async function startOne(
     },
     /** Lets time pass, and nothing else happen. */
     later: (duration: ms.StringValue) => qstash('/local/clock/advance', { ms: ms(duration) }),
-    /** Gives the item an event, whether it waits for it by now or not. */
+    /** Gives the item an event, whether it waits for it by now or not. False: it is refused, or does not count. */
     give: async (event: string, data: Json) =>
-      (await giveEventTo(app.services, { workflow: workflow.name, itemId, event }, data)).length > 0,
+      (await app.call('POST', `${path}/events/${encodeURIComponent(event)}`, { data })).status === 200,
     /** Decides what a person is asked about the item. */
     decide: async (decision: 'approved' | 'rejected', reason?: string) => {
       const { body } = await app.call('GET', `/api/admin/approvals?workflow=${workflow.name}`)
