@@ -140,7 +140,7 @@ const judgeClaim = (attempt: number) => sql`
         end as outcome
       from batch join item on true
       left join sample_items s on s.sample_id = batch.sample_id and s.item_id = item.item_id
-        and s.version = item.version and s.status = 'succeeded'
+        and s.version = item.version and s.status = 'succeeded' and item.handler is null
       cross join lateral (
         select max(t.lease_until) as step_lease from item_steps t
         where item.handler is not null and t.batch_id = item.batch_id and t.item_id = item.item_id
