@@ -19,7 +19,10 @@ export async function heal(
   batch: Suspect,
   runs: BatchRuns,
 ): Promise<void> {
+  if (batch.held) return await healUndoing(services, workflow, batch, runs)
   switch (batch.status) {
+    case 'paused':
+      return
     case 'starting':
       return await healStarting(services, workflow, batch, runs)
     case 'running':
@@ -63,6 +66,16 @@ async function healRunning(services: Services, workflow: Workflow, batch: Suspec
   // Not through `goOn`: what cannot be triggered now is found lost by the next tick, and needs no pause.
   const next = await healBatch(services.db, batch, { items: gone, page: page === 'gone' })
   if (next !== null) await triggerRuns(services, workflow, [pageRun(id, next.page, next.attempt)])
+}
+
+/** Gives what is being undone another run, as if QStash had reported that its last one failed. */
+async function healUndoing(services: Services, workflow: Workflow, batch: Suspect, runs: BatchRuns) {
+  const { gone, failed } = await judgeItems(workflow, batch, runs, batch.items)
+  const lost = gone.map((item) => ({ item, reason: 'the run is lost' }))
+  for (const { item, reason } of [...lost, ...failed]) {
+    const run = { layer: 'execute' as const, itemId: item.id, attempt: item.attempt }
+    await reportFailure(services, workflow, batch.id, run, reason)
+  }
 }
 
 /** What became of the run that had to trigger the next page, or to read it. */

@@ -42,8 +42,11 @@ export async function approval(
   })
   let left = patience
   for (let turn = 1; ; turn += 1) {
+    const settling = `${name}.settle${turn === 1 ? '' : `.${turn}`}`
+    // Nothing is to be undone of it, but whoever is asked anew is to be heard anew.
+    compensate(settling, () => Promise.resolve())
     const isTold = await waitForEvent(eventOf(turn), { data: z.json().transform(() => true), timeout: left })
-    const settled = await step(`${name}.settle${turn === 1 ? '' : `.${turn}`}`, ({ db }) =>
+    const settled = await step(settling, ({ db }) =>
       settle(db, id, isTold === null ? null : eventOf(turn + 1)),
     )
     if (settled.status !== 'pending') return settled.status

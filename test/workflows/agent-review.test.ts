@@ -156,7 +156,7 @@ describe('when the model is not sure, somebody is asked', () => {
     await one.services.db.execute('update batch_items set undoing = $$failed$$')
     expect(await one.decide('approved')).toMatchObject({
       status: 409,
-      body: { error: { message: 'its item does not wait for it any more' } },
+      body: { error: { message: 'its time is over, or its item does not wait for it any more' } },
     })
   })
 })

@@ -35,7 +35,7 @@ export async function followItem(
   if (ended.is === 'stopped' && ended.why.is === 'outgrown')
     return notEnded(run, await newRun(run, 'renewed'))
   try {
-    const end = ended.is === 'stopped' ? await undone(run, pass, ended.why, claim.error) : ended
+    const end = isEnd(run, ended) ? ended : await undone(run, pass, whyOf(ended), claim.error)
     if (end.is === 'over') return notEnded(run, end)
     return await sdkStep(run, 'save', () => saveEnd(run, end, pass.workMs))
   } catch (error) {
@@ -93,6 +93,17 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
     pass.end()
   }
 }
+
+/** A handler that comes to its end over steps that are undone has not done what it says. */
+function isEnd({ undoing, recorded }: ItemRun, ended: Passed): ended is Exclude<Passed, { is: 'stopped' }> {
+  if (ended.is === 'stopped') return false
+  if (ended.is === 'over' || undoing === null) return true
+  const isUndone = [...recorded.values()].some(({ status, stuck }) => status === 'undone' || stuck)
+  return undoing !== 'retry' && !isUndone
+}
+
+const whyOf = (ended: Passed): Exclude<Stopped, Over> =>
+  ended.is === 'stopped' ? ended.why : { is: 'replayed' }
 
 /** Undoes what an item has done, and says how it ends. */
 async function undone(

@@ -172,14 +172,16 @@ export const isOutgrown = (error: unknown) =>
   error instanceof WorkflowError && error.message.startsWith('Incompatible')
 
 /**
- * What a recorded step has come to; undefined: it is to be done, or done again. While an item is undone, also what has been
- * undone has its result, and what is to be tried again has failed, so that the handler says what else there is to undo.
+ * What a recorded step has come to; undefined: it is to be done, or done again. While an item is undone, it is what it had
+ * come to before it was undone, and before it was to be tried again, so that the handler says what else there is to undo.
  */
 function answerOf(step: RecordedStep | undefined, isUndoing: boolean): Answer | undefined {
   if (step === undefined) return undefined
-  const { status, result, error, again, workMs } = step
-  const stood = status === 'done' || status === 'undoing' || (isUndoing && status === 'undone')
-  if (stood) return { is: 'done', value: result, workMs }
-  if (status === 'failed' && error !== null && (isUndoing || !again)) return failedBefore(error, workMs)
-  return undefined
+  const { status, result, error, ended, again, workMs } = step
+  const isUndone = status === 'undoing' || status === 'undone'
+  if (isUndone && !(isUndoing && ended)) return undefined
+  if (error !== null && (isUndone || (status === 'failed' && (isUndoing || !again)))) {
+    return failedBefore(error, workMs)
+  }
+  return status === 'done' || isUndone ? { is: 'done', value: result, workMs } : undefined
 }

@@ -1,4 +1,5 @@
-import type { ItemError } from '../item-error.ts'
+import { PermanentError } from '../../errors.ts'
+import { itemError, type ItemError } from '../item-error.ts'
 import { noteUndoing } from '../ledger/item-steps/note-undoing.ts'
 import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
 import { sdkStep, shownError, superseded, type Answer, type ItemRun, type Over } from './item-run.ts'
@@ -16,10 +17,10 @@ export async function undoAll(
   why: { status: 'failed' | 'cancelled'; error: ItemError },
   undos: readonly Undo[],
 ): Promise<{ is: 'undone'; failures: ItemError[] } | Over> {
-  if (undos.length === 0) return { is: 'undone', failures: [] }
+  const failures = await unknownUndos(run, undos)
+  if (undos.length === 0) return { is: 'undone', failures }
   const names = await stepsToUndo(run, why)
   if (names === null) return superseded
-  const failures: ItemError[] = []
   for (const { step, undo, options } of undos.toReversed()) {
     if (!names.includes(step)) continue
     const answer: Answer = await sdkStep(run, `undo:${step}`, () =>
@@ -35,6 +36,20 @@ export async function undoAll(
   }
   return { is: 'undone', failures }
 }
+
+/** What an earlier run had begun to undo, and the handler does not say how any more. */
+const unknownUndos = ({ recorded, item }: ItemRun, undos: readonly Undo[]): Promise<ItemError[]> =>
+  Promise.all(
+    [...recorded.values()]
+      .filter(({ name, stuck }) => stuck && !undos.some(({ step }) => step === name))
+      .map(({ name }) =>
+        itemError(
+          new PermanentError(`the handler does not say any more how to undo ${name}`),
+          name,
+          item.itemId,
+        ),
+      ),
+  )
 
 /**
  * What there is to undo, told once nothing is done for the item any more, whatever becomes of this run. Null: the item is

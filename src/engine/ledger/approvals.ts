@@ -42,9 +42,10 @@ export async function readApproval(db: Db, id: string): Promise<Approval | undef
 }
 
 /**
- * Decides what is pending and whose item waits for it, and logs that.
+ * Decides what is pending, in time, and whose item waits for it, and logs that.
  *
- * @returns the approval as it is now, however it was decided; pending: its item waits for nothing any more. Undefined:
+ * @returns the approval as it is now, however it was decided; pending: its time is over, or its
+ * item waits for nothing any more. Undefined:
  * there is none.
  */
 export async function decide(
@@ -56,7 +57,7 @@ export async function decide(
   const update = sql`
     with decided as (
       update approvals set status = ${decision}, decided_by = ${by.actor}, reason = ${by.reason}, decided_at = now()
-      where id = ${id} and status = 'pending' and exists (
+      where id = ${id} and status = 'pending' and expires_at > now() and exists (
         select 1 from batch_items i where i.workflow = approvals.workflow and i.item_id = approvals.item_id
           and i.status in ${unfinished} and i.undoing is null)
       returning *

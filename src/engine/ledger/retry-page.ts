@@ -3,16 +3,11 @@ import { queryRows, type Db } from '../../db/client.ts'
 import { currentHandler, type Workflow } from '../../workflows/contract.ts'
 import { advance } from './advance.ts'
 import { killed, outstandingOf, roomFor } from './bounds.ts'
-import { hasStepsThatStand } from './item-steps/recorded.ts'
+import { hasStepsThatStand, isToUndo } from './item-steps/recorded.ts'
 import { unfinished } from './needs-work.ts'
 import { recordedRow, type RecordedPage } from './record-page.ts'
 
 const batch = sql.raw('batch')
-
-/** Something that it has done could not be undone when it failed: that comes first. */
-const isToUndo = sql`exists (
-  select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id
-    and (t.undo_error is not null or t.status = 'undoing'))`
 
 /**
  * Records a page of failed items that are to be tried again, each with a new attempt. An item that another batch holds

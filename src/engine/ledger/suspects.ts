@@ -13,7 +13,9 @@ const itemRow = z.object({
 
 const row = z.object({
   id: z.string(),
-  status: z.enum(['starting', 'running', 'completed', 'cancelled']),
+  status: z.enum(['starting', 'running', 'paused', 'completed', 'cancelled']),
+  /** Only what is being undone goes on. */
+  held: z.boolean(),
   attempt: z.int(),
   pages: z.int(),
   /** Nothing has happened to it for the grace though a run of layer 1, or of layer 2 for its next page, has to come. */
@@ -29,9 +31,11 @@ export type SuspectItem = z.output<typeof itemRow>
 const mostItems = 5000
 
 const b = sql.raw('b')
+const isHeld = sql`(b.status in ('paused', 'completed') and b.paused_by is not null)`
 
 /**
- * What of a workflow must have live runs at QStash: its active batch, and ended ones that still have items. Items that a
+ * What of a workflow must have live runs at QStash: its active batch, ended ones that still have items, and what is being
+ * undone of paused ones. Items that a
  * live worker holds, or that wait for what may still come, are left out, as is what moved within the grace.
  */
 export async function findSuspects(db: Db, workflow: string, graceSeconds: number): Promise<Suspect[]> {
@@ -43,21 +47,20 @@ export async function findSuspects(db: Db, workflow: string, graceSeconds: numbe
     (select max(ended_at) from batch_items where batch_id = b.id and ended_at is not null),
     (select at from changes where batch_id = b.id order by id desc limit 1))`
   const statement = sql`
-    select b.id, b.status, b.attempt, b.pages,
+    select b.id, b.status, ${isHeld} as held, b.attempt, b.pages,
       ${moved} <= ${calm} and (b.status = 'starting' or (
         b.status = 'running' and ${morePages(b)} and (not b.awaiting_room or ${outstandingOf(b)} = 0))) as due,
       coalesce((
         select jsonb_agg(jsonb_build_object('id', i.item_id, 'attempt', i.attempt,
           'untriggered', i.status = 'queued' and i.fingerprint is null)) from (
           select * from batch_items i
-          where i.batch_id = b.id and i.status in ${unfinished} and case i.status
+          where i.batch_id = b.id and i.status in ${unfinished} and (not ${isHeld} or i.undoing is not null) and case i.status
             when 'queued' then i.queued_at <= ${calm} when 'running' then i.lease_until <= now()
             else i.waiting_until <= least(${calm}, now() - interval '60 seconds') end
           order by i.queued_at, i.item_id limit ${mostItems}) i), '[]') as items
     from batches b
     where b.workflow = ${workflow} and (
-      b.status in ('starting', 'running') or (b.status = 'cancelled' or (b.status = 'completed' and b.paused_by is null))
-      and b.id in (${left}))
+      b.status in ('starting', 'running') or (b.status in ('cancelled', 'completed', 'paused') and b.id in (${left})))
     order by b.id`
   return await queryRows(db, statement, row)
 }

@@ -118,7 +118,7 @@ export const approvalRoutes = () =>
       if (approval.status !== decision) {
         const state =
           approval.status === 'pending'
-            ? 'its item does not wait for it any more'
+            ? 'its time is over, or its item does not wait for it any more'
             : `it is ${approval.status} already`
         throw conflict(state, { status: approval.status })
       }

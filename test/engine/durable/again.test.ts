@@ -1,8 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { PermanentError } from '../../../src/errors.ts'
+import { droppedHandlers, handlersInUse } from '../../../src/engine/ledger/handlers-in-use.ts'
 import { failStep, startOne, withUndo } from '../../support/durable.ts'
+import { rounds } from '../../support/rounds.ts'
+import { durableToy } from '../../support/toy.ts'
 import { userId } from '../../support/population.ts'
-import { oneUser, start } from './one-user.ts'
+import { oneUser, start, type Toy } from './one-user.ts'
 import { saga } from './saga.ts'
 
 beforeEach(oneUser)
@@ -53,6 +57,8 @@ describe('a branch of parallel that has failed for good', () => {
     expect(acts).toEqual(['card', 'other card', 'refund', 'card'])
   })
 })
+
+const v2: Toy = async (_, { step }) => ({ text: await step('pay', async () => 'v2') })
 
 describe('a retry', () => {
   test('undoes first what could not be undone when the item failed, and then does everything anew', async () => {
@@ -111,5 +117,62 @@ describe('a retry', () => {
     await one.act('retry', { all: true })
     expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'after' })
     expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  })
+
+  test('does not wait anew for what a step had asked for that stands', async () => {
+    const acts: string[] = []
+    let fails = true
+    const one = await start(async (_, { step, compensate, waitForEvent }) => {
+      compensate('reserve', async () => void acts.push('release'))
+      await step('reserve', async () => void acts.push('reserve'))
+      await step('ask customer', async () => void acts.push('ask customer'))
+      const answer = await waitForEvent('answer', { data: z.string(), timeout: '30 days' })
+      await step('last', async () => {
+        if (fails) throw new PermanentError('no')
+      })
+      return { text: String(answer) }
+    })
+    await one.runUntilWaiting()
+    await one.give('answer', 'yes')
+    await one.runUntilWaiting()
+    fails = false
+    await one.act('retry', { all: true })
+    const item = await one.runUntilWaiting()
+    expect(item).toMatchObject({ status: 'succeeded' })
+    expect(acts).toEqual(['reserve', 'ask customer', 'release', 'reserve'])
+  })
+
+  test('finishes an undo with the version of the handler that knows it', async () => {
+    const acts: string[] = []
+    let stuck = true
+    const v1: Toy = async (_, { step, compensate }) => {
+      compensate('charge', async () => {
+        if (stuck) throw new PermanentError('stuck')
+        acts.push('refund')
+      })
+      await step(
+        'charge',
+        async () => {
+          acts.push('charge')
+          throw new Error('lost')
+        },
+        { retries: 0 },
+      )
+      return { text: 'v1' }
+    }
+    const one = await startOne(durableToy({ 1: v1 }), userId(1))
+    expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'UndoFailed' } })
+    const both = durableToy({ 1: v1, 2: v2 })
+    const inUse = await handlersInUse(one.services.db)
+    const after = rounds([both])
+    stuck = false
+    await after.call('POST', `/api/admin/batches/${one.batchId}/retry`, { all: true })
+    await after.deliver()
+    const item = await one.item()
+    expect({
+      acts,
+      inUse: droppedHandlers(inUse, [durableToy({ 2: v2 })]).length,
+      handler: item.handler,
+    }).toEqual({ acts: ['charge', 'refund', 'charge', 'refund'], inUse: 1, handler: 1 })
   })
 })

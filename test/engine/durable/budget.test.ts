@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import type { Fate, PendingDelivery } from '../../support/deliveries.ts'
 import { insertUsers } from '../../support/population.ts'
 import { local, resetEverything, rounds } from '../../support/rounds.ts'
 import { durableToy } from '../../support/toy.ts'
@@ -37,6 +38,39 @@ describe.each(['ended', 'started'] as const)('with completion %s', (completion) 
     expect(changed.status).toBe(200)
     await app.deliver()
     expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 20 } })
+  })
+})
+
+describe('an item at work', () => {
+  beforeEach(users(1))
+  const estimate = { inputTokens: 5, outputTokens: 5, seconds: 1 }
+
+  test.each(['step', 'call'] as const)('does no further %s once the budget is spent', async (kind) => {
+    const asked: string[] = []
+    const app = rounds([
+      durableToy(
+        async (_, { step, call }) => {
+          for (const name of ['one', 'two', 'three']) {
+            if (kind === 'step') {
+              await step(name, async ({ ai }) => {
+                asked.push(name)
+                return await ai.object(anything)
+              })
+            } else await call(name, ({ ai }) => ai.object(anything))
+          }
+          return { text: 'x' }
+        },
+        { estimate },
+      ),
+    ])
+    const { id } = await app.start('toy', { budget: { tokens: 20 } })
+    const calls = (delivery: PendingDelivery): Fate => {
+      if (!delivery.url.startsWith('https://rounds.test')) asked.push('call')
+      return 'normal'
+    }
+    await app.deliver({ fate: calls })
+    expect(asked).toHaveLength(1)
+    expect(await app.batch(id)).toMatchObject({ status: 'paused', pausedBy: 'budget' })
   })
 })
 

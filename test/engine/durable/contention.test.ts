@@ -1,7 +1,8 @@
-import { sql } from 'drizzle-orm'
+import { sql, type SQL } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { beginStep } from '../../../src/engine/ledger/item-steps/begin-step.ts'
+import { beginStep, beginUndo } from '../../../src/engine/ledger/item-steps/begin-step.ts'
 import { endWait } from '../../../src/engine/ledger/item-steps/end-wait.ts'
+import { giveEvent } from '../../../src/engine/ledger/item-steps/give-event.ts'
 import { noteUndoing } from '../../../src/engine/ledger/item-steps/note-undoing.ts'
 import type { Fate, PendingDelivery } from '../../support/deliveries.ts'
 import { lane } from '../../support/lane.ts'
@@ -25,6 +26,32 @@ async function whileHeld<T>(
   await pause(300)
   const [done] = await Promise.all([acts(), held])
   return done
+}
+
+/** An item at work whose step `a` has been left by a delivery, which ends it as `end` says while another one begins it. */
+async function endedMeanwhile(
+  left: SQL,
+  end: SQL,
+  begin: typeof beginStep,
+  undoing: 'failed' | null,
+): Promise<string> {
+  const one = await start(async (_, { step, sleep }) => {
+    await step('a', async () => 'a')
+    await sleep('week', '7 days')
+    return { text: 'x' }
+  })
+  await one.runUntilWaiting()
+  const { db } = one.services
+  await db.execute(sql`update batch_items set status = 'running', undoing = ${undoing}`)
+  await db.execute(sql`update item_steps set ${left} where name = 'a'`)
+  const at = { batchId: one.batchId, itemId: userId(1), attempt: 1, name: 'a' }
+  const { outcome } = await whileHeld(one.services, 'batches', async () => {
+    const beginning = begin(db, at, { token: crypto.randomUUID(), seconds: 60 })
+    await pause(300)
+    await db.execute(sql`update item_steps set ${end} where name = 'a'`)
+    return await beginning
+  })
+  return outcome
 }
 
 // The embedded Postgres does one statement after the other.
@@ -69,5 +96,29 @@ describe.runIf(lane.postgres === 'PostgreSQL')('statements that wait for each ot
     })
     expect(begun).toMatchObject({ outcome: 'begun' })
     expect(noted?.map(({ name }) => name)).toContain('late')
+  })
+
+  test('two equal events at once both count', async () => {
+    const one = await start(async (_, { sleep }) => {
+      await sleep('week', '7 days')
+      return { text: 'x' }
+    })
+    await one.runUntilWaiting()
+    const to = { workflow: 'toy', itemId: userId(1), event: 'word' }
+    const give = () => giveEvent(one.services.db, to, 'x', null)
+    const given = await whileHeld(one.services, 'batch_items', () => Promise.all([give(), give()]))
+    expect(given.flat().map(({ counts }) => counts)).toEqual([true, true])
+  })
+
+  test('an undo that has ended meanwhile is not begun again', async () => {
+    const left = sql`status = 'undoing', lease_until = now() - interval '1 second'`
+    const end = sql`status = 'undone', lease_until = null, undone_at = now()`
+    expect(await endedMeanwhile(left, end, beginUndo, 'failed')).toBe('done')
+  })
+
+  test('a step that has failed for good meanwhile is not begun again', async () => {
+    const left = sql`status = 'running', lease_until = null, result = null`
+    const end = sql`status = 'failed', error = '{"name":"E","message":"m","step":"a"}'`
+    expect(await endedMeanwhile(left, end, beginStep, null)).toBe('failed')
   })
 })

@@ -108,3 +108,18 @@ test('an event of which QStash was not told wakes the item with the tick', async
   await reconcile(one.services, [workflow], { graceSeconds: 0 })
   expect(await one.runUntilWaiting()).toMatchObject({ status: 'succeeded' })
 })
+
+test('an event that is called as the sleep of an item is not waited for', async () => {
+  const workflow = durableToy(async (_, { sleep }) => {
+    await sleep('nap', '7 days')
+    return { text: 'x' }
+  })
+  const one = await startOne(workflow, userId(1))
+  await one.runUntilWaiting()
+  const path = `/api/admin/workflows/toy/items/${userId(1)}/events`
+  expect(await one.call('POST', `${path}/nap`, { data: 'x' })).toMatchObject({
+    status: 200,
+    body: { items: [{ waiting: false }] },
+  })
+  expect(await one.call('POST', `${path}/constructor`, { data: 'x' })).toMatchObject({ status: 200 })
+})

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { PermanentError } from '../../../src/errors.ts'
 import { reconcile } from '../../../src/engine/reconcile.ts'
+import type { Fate } from '../../support/deliveries.ts'
 import { durableToy } from '../../support/toy.ts'
 import { startOne } from '../../support/durable.ts'
 import { userId } from '../../support/population.ts'
@@ -60,4 +61,39 @@ test('the undoing of a cancelled item is held by the kill switch, and goes on wi
   await reconcile(one.services, [workflow], { graceSeconds: 0 })
   expect(await one.run()).toMatchObject({ status: 'cancelled' })
   expect(acts).toEqual(['a', 'b', 'undo b', 'undo a'])
+})
+
+test('an undoing whose run is lost goes on with a tick, also when its batch is paused', async () => {
+  const acts: string[] = []
+  let lose = false
+  const workflow = durableToy(async (_, { step, compensate }) => {
+    compensate('a', async () => void acts.push('undo a'))
+    await step('a', async () => void acts.push('a'))
+    compensate('b', async () => {
+      acts.push('undo b')
+      await one.act('pause')
+      lose = true
+    })
+    await step('b', async () => void acts.push('b'))
+    throw new PermanentError('no')
+  })
+  const one: Awaited<ReturnType<typeof startOne>> = await startOne(workflow, userId(1))
+  const fate = (): Fate => (lose ? 'lost' : 'normal')
+  await one.run({ fate, concurrency: 1 })
+  const before = await one.item()
+  await one.later('1 day')
+  await one.services.db.execute(
+    sql`update batch_items set queued_at = now() - interval '1 hour', lease_until = now() - interval '1 hour'`,
+  )
+  await one.services.db.execute(sql`update item_steps set lease_until = null`)
+  await one.services.db.execute(sql`update changes set at = now() - interval '1 hour'`)
+  await reconcile(one.services, [workflow], { graceSeconds: 0 })
+  await one.run()
+  const item = await one.item()
+  expect({ before: before.status, undoing: before.undoing, status: item.status, acts }).toEqual({
+    before: 'running',
+    undoing: 'failed',
+    status: 'failed',
+    acts: ['a', 'b', 'undo b', 'undo a'],
+  })
 })

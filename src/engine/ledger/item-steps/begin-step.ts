@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
-import { queryRows, type Db } from '../../../db/client.ts'
+import { transact, type Db } from '../../../db/client.ts'
 import type { Json } from '../../../db/json.ts'
 import { isOpen, killed, overBudget, stoppedAs } from '../bounds.ts'
 import { mayHaveActed, storedError, type StoredError } from './recorded.ts'
@@ -56,6 +56,7 @@ const itemOf = ({ batchId, itemId, attempt }: StepAt, which = sql`true`) => sql`
 export const beginStep = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
   begin(
     db,
+    at,
     sql`
     with ${itemOf(at, sql`i.undoing is null`)},
     judged as (
@@ -107,6 +108,7 @@ const keepAlive = ({ seconds }: Lease) => sql`
 export const beginUndo = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
   begin(
     db,
+    at,
     sql`
     with ${itemOf(at)},
     judged as (
@@ -134,10 +136,13 @@ export const beginUndo = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
     from judged j left join taken t on true`,
   )
 
-async function begin(db: Db, statement: SQL): Promise<Begun> {
-  const [found] = await queryRows(db, statement, row)
+async function begin(db: Db, at: StepAt, statement: SQL): Promise<Begun> {
+  // Before it is judged: what it waits for may be another delivery that ends the step.
+  const lock = sql`with ${itemOf(at)} select 1 from item`
+  const [, [found]] = await transact(db, lock, statement)
   if (found === undefined) return { outcome: 'superseded' }
-  const { outcome, round, tries, result, error, uncertain, workMs, leaseSeconds, batchStatus } = found
+  const { outcome, round, tries, result, error, uncertain, workMs, leaseSeconds, batchStatus } =
+    row.parse(found)
   if (outcome === 'spent') return { outcome }
   if (outcome === 'closed') return { outcome, batchStatus: stoppedAs(batchStatus) }
   if (outcome === 'begun' && round !== null && tries !== null) return { outcome, round, tries, result }

@@ -1,6 +1,6 @@
-import { sql } from 'drizzle-orm'
+import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
-import { queryRows, type Db } from '../../../db/client.ts'
+import { queryRows, transact, type Db } from '../../../db/client.ts'
 import type { Json } from '../../../workflows/contract.ts'
 import { logChange, type By } from '../changes.ts'
 import { unfinished } from '../needs-work.ts'
@@ -43,11 +43,7 @@ const logged = (by: By, { workflow, itemId, event }: EventTarget) => sql`,
 export async function giveEvent(db: Db, to: EventTarget, data: Json, by: By | null): Promise<Given[]> {
   const statement = sql`
     with item as (
-      select i.* from batch_items i
-      where i.workflow = ${to.workflow} and i.item_id = ${to.itemId}
-        and (i.batch_id = ${to.batchId ?? null}::uuid) is not false and i.status in ${unfinished} and i.handler is not null
-        and i.undoing is null
-      for no key update
+      select i.* from batch_items i where ${isTarget(to)} for no key update
     ),
     given as (
       insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, result)
@@ -56,12 +52,26 @@ export async function giveEvent(db: Db, to: EventTarget, data: Json, by: By | nu
         where t.status in ('waiting', 'failed', 'undone') and t.kind = 'event'
       returning t.batch_id
     )${by === null ? sql`` : logged(by, to)}
-    select item.batch_id as "batchId", item.attempt, item.waiting_for is not distinct from ${to.event} as waiting,
+    select item.batch_id as "batchId", item.attempt, item.waiting_for is not distinct from ${to.event}
+        and not ${isAsleep(sql.raw('item'), sql`${to.event}::text`)} as waiting,
       given.batch_id is not null or t.result is not distinct from ${JSON.stringify({ data })}::jsonb as counts
     from item left join given on given.batch_id = item.batch_id left join item_steps t
       on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${eventPrefix + to.event}`
-  return await queryRows(db, statement, row)
+  // Before it is judged: whoever holds the item may be giving it the same event.
+  const lock = sql`select 1 from batch_items i where ${isTarget(to)} for no key update`
+  const [, given] = await transact(db, lock, statement)
+  return given.map((found) => row.parse(found))
 }
+
+/** Condition on `batch_items i`. */
+const isTarget = ({ workflow, itemId, batchId }: EventTarget) => sql`(
+  i.workflow = ${workflow} and i.item_id = ${itemId} and (i.batch_id = ${batchId ?? null}::uuid) is not false
+  and i.status in ${unfinished} and i.handler is not null and i.undoing is null)`
+
+/** The item `item` waits in something of this name, but not for an event. */
+const isAsleep = (item: SQL, event: SQL) => sql`exists (
+  select 1 from item_steps s where s.batch_id = ${item}.batch_id and s.item_id = ${item}.item_id
+    and s.name = ${event} and s.status = 'waiting')`
 
 const untold = z.object({ batchId: z.uuid(), itemId: z.string(), attempt: z.int(), event: z.string() })
 
@@ -76,6 +86,7 @@ export const untoldEvents = (db: Db, workflow: string): Promise<z.output<typeof 
       select i.batch_id as "batchId", i.item_id as "itemId", i.attempt, i.waiting_for as event
       from batch_items i join item_steps t on t.batch_id = i.batch_id and t.item_id = i.item_id
         and t.name = ${eventPrefix}::text || i.waiting_for and t.status = 'given'
-      where i.workflow = ${workflow} and i.status = 'waiting' limit ${mostTold}::int`,
+      where i.workflow = ${workflow} and i.status = 'waiting' and not ${isAsleep(sql.raw('i'), sql.raw('i.waiting_for'))}
+      order by i.queued_at limit ${mostTold}::int`,
     untold,
   )

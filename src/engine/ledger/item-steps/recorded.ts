@@ -13,6 +13,10 @@ export const recordedStep = z.object({
   error: storedError.nullable(),
   /** It may have done something though it did not say so. */
   uncertain: z.boolean(),
+  /** It came to an end, whatever became of that since. */
+  ended: z.boolean(),
+  /** Its undoing has begun and has not succeeded. */
+  stuck: z.boolean(),
   /** It has failed, and an operator wants it to be tried again. */
   again: z.boolean(),
   /** Milliseconds of work. */
@@ -38,6 +42,13 @@ export type Durable = {
 /** Of a step `t` that is not done: a try was not certain of having done nothing, or its worker died. */
 export const mayHaveActed = sql`(t.uncertain or (t.status = 'running' and t.lease_until is not null))`
 
+/** The undoing of a step `t` has begun and has not succeeded. */
+const isStuck = sql`(t.status = 'undoing' or t.undo_error is not null)`
+
+/** Something that the item `i` has done could not be undone when it failed: that comes first. */
+export const isToUndo = sql`exists (
+  select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id and ${isStuck})`
+
 /** How an item `i` ends whose batch was cancelled: one that was failing then has failed. */
 export const asCancelled = (i: SQL): SQL =>
   sql`case when ${i}.undoing = 'failed' then 'failed' else 'cancelled' end`
@@ -51,9 +62,9 @@ export const actedSteps = (i: SQL): SQL => sql`exists (
 /** The steps of the item `i` in the order in which they were begun, as JSON. */
 export const recordedSteps = (i: SQL): SQL => sql`coalesce((
   select jsonb_agg(jsonb_build_object('name', t.name, 'status', t.status, 'result', t.result, 'error', t.error,
-    'uncertain', ${mayHaveActed}, 'again', t.status = 'failed' and t.attempt < ${i}.retried_attempt, 'workMs', t.work_ms) order by t.position)
+    'uncertain', ${mayHaveActed}, 'again', t.status = 'failed' and t.attempt < ${i}.retried_attempt, 'ended', t.ended_at is not null, 'stuck', ${isStuck}, 'workMs', t.work_ms) order by t.position)
   from item_steps t where t.batch_id = ${i}.batch_id and t.item_id = ${i}.item_id), '[]')`
 
 /** The item `i` has something to go on from, which only the handler knows that began it. */
 export const hasStepsThatStand = sql`exists (
-  select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id and t.status not in ('failed', 'undone'))`
+  select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id and (t.status not in ('failed', 'undone') or ${isStuck}))`
