@@ -88,8 +88,11 @@ type Options<P, Data extends Json> = {
   completion: 'ended' | 'started'
   /** What its steps use; it does not start where that is not configured. */
   uses: readonly ServiceName[]
-  /** Events that people or other systems give, by name: what does not fit is refused before an item hears of it. */
-  events: Readonly<Record<string, z.ZodType<Json>>>
+  /**
+   * Events that may be given over the API, by name: any other, and what does not fit, is refused before an item hears of it.
+   * Null: any may.
+   */
+  events: Readonly<Record<string, z.ZodType<Json>>> | null
   /** Doing an item once more costs no more than money: nobody gets a second mail or charge. */
   replaySafe: boolean
 }
@@ -139,7 +142,7 @@ export function defineWorkflow<P extends Params, Data extends Json>(
     overlap: 'skip',
     completion: 'ended',
     uses: [],
-    events: {},
+    events: null,
     replaySafe: true,
     work: () => Promise.reject(new TypeError(`${rest.name} is durable: its work is no single step`)),
     run: null,

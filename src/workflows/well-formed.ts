@@ -30,7 +30,7 @@ export const wellFormed = z.object({
   timeout: durationFrom(1),
   freshFor: durationFrom(0).nullable(),
   uses: z.array(z.enum(['mail', 'payments'])),
-  events: z.record(stepName, z.instanceof(z.ZodType)),
+  events: z.record(stepName, z.instanceof(z.ZodType)).nullable(),
   completion: z.enum(['ended', 'started']),
   overlap: z.enum(['skip', 'queue']),
   estimate: estimateSchema.nullable(),

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { approvals } from '../../src/db/schema.ts'
 import type { rounds } from '../support/rounds.ts'
-import { addAgent } from '../workflows/records.ts'
+import { addAgent, addUser, subscribe } from '../workflows/records.ts'
 import type { Example } from './calls.ts'
 import { created, nobody, ok, refused } from './outcomes.ts'
 
@@ -15,6 +15,17 @@ const asked = async (app: Rounds, status: 'pending' | 'expired' = 'pending') => 
   await app.services.db.insert(approvals).values({ id: 'one', ...about, details: {}, status, expiresAt })
   return { id: 'one' }
 }
+
+const trial = { name: 'trial-lifecycle', itemId: 'ada-0' }
+
+/** A trial that is accompanied. */
+async function accompanied(app: Rounds) {
+  await addUser(app.services.db, 'ada')
+  await subscribe(app.services.db, 'ada', { plan: 'pro', status: 'trialing' })
+  await app.call('POST', `/api/admin/workflows/trial-lifecycle/items/${trial.itemId}`)
+  return { ...trial, event: 'answer' }
+}
+
 /** Calls about single items, and about what waits for a person. */
 export const itemExamples: Record<string, { succeeds: Example[]; refused: Example[] }> = {
   startItem: {
@@ -64,25 +75,25 @@ export const itemExamples: Record<string, { succeeds: Example[]; refused: Exampl
   },
   giveEvent: {
     succeeds: [
-      ok(async (app) => {
-        await addAgent(app.services.db, 'guide', { review: 'submitted' })
-        await app.call('POST', '/api/admin/workflows/agent-review/items/guide')
-        const params = { name: 'agent-review', itemId: 'guide', event: 'answer' }
-        return { params, body: { data: { any: 'JSON' }, reason: 'asked by phone' } }
-      }),
+      ok(async (app) => ({
+        params: await accompanied(app),
+        body: { data: { any: 'JSON' }, reason: 'asked by phone' },
+      })),
     ],
     refused: [
-      refused(400, { params: { name: 'agent-review', itemId: 'guide', event: 'answer' }, body: {} }),
-      refused(404, {
-        params: { name: 'agent-review', itemId: 'guide', event: 'answer' },
-        body: { data: null },
+      refused(400, { params: { ...trial, event: 'answer' }, body: {} }),
+      refused(400, {
+        params: { name: 'agent-review', itemId: 'guide', event: 'ask.decision' },
+        body: { data: 'approved' },
       }),
+      refused(404, { params: { ...trial, event: 'answer' }, body: { data: null } }),
       refused(404, { params: { name: 'nothing', itemId: 'guide', event: 'answer' }, body: { data: null } }),
       refused(409, async (app) => {
-        await addAgent(app.services.db, 'guide', { review: 'submitted' })
-        await app.call('POST', '/api/admin/workflows/agent-review/items/guide')
-        await app.call('POST', '/api/admin/workflows/agent-review/items/guide/events/answer', { data: 1 })
-        return { params: { name: 'agent-review', itemId: 'guide', event: 'answer' }, body: { data: 2 } }
+        const params = await accompanied(app)
+        await app.call('POST', `/api/admin/workflows/trial-lifecycle/items/${trial.itemId}/events/answer`, {
+          data: 1,
+        })
+        return { params, body: { data: 2 } }
       }),
     ],
   },

@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { approvals } from '../../src/db/schema.ts'
 import { insertUsers, userId } from '../support/population.ts'
 import { qstashThatIsDown, resetEverything, rounds } from '../support/rounds.ts'
 import { durableToy, toyWorkflow } from '../support/toy.ts'
@@ -188,9 +187,18 @@ test('an item that waits is given an event, once, and who gave it is logged', as
   expect(await app.item(batchId, first)).toMatchObject({ body: { status: 'succeeded' } })
   const { rows } = await app.services.db.execute('select data from results')
   expect(rows).toEqual([{ data: { text: 'first' } }])
-  expect(await give('third')).toMatchObject({ status: 404 })
-  const misnamed = await app.call('POST', `/api/admin/workflows/toy/items/${first}/events/a:b`, { data: 1 })
-  expect(misnamed).toMatchObject({ status: 400 })
+  expect(await give('third')).toMatchObject({
+    status: 409,
+    body: { error: { message: `item ${first} of toy has ended: succeeded` } },
+  })
+  const other = (event: string, data?: unknown) =>
+    app.call('POST', `/api/admin/workflows/toy/items/${first}/events/${event}`, { data })
+  expect(await other('a:b', 1)).toMatchObject({ status: 400 })
+  expect(await other('wrod', 'first')).toMatchObject({
+    status: 400,
+    body: { error: { message: 'toy declares the events word, but not wrod' } },
+  })
+  expect(await other('word')).toMatchObject({ status: 400, body: { error: { details: [{ path: 'data' }] } } })
   const log = await app.call('GET', `/api/admin/changes?batchId=${batchId}`)
   const given = z.object({ data: z.array(z.object({ action: z.string(), reason: z.string().nullable() })) })
   expect(given.parse(log.body).data.filter(({ action }) => action === 'item.event')).toEqual([
@@ -238,23 +246,4 @@ test('batches that are not over are found, also completed ones of which items st
   expect([await found('open=true'), await found('open=false')]).toEqual([[batchId], []])
   await app.deliver()
   expect([await found('open=true'), await found('open=false')]).toEqual([[], [batchId]])
-})
-
-test('approvals are listed oldest first, page by page, and by workflow', async () => {
-  const app = rounds()
-  const about = { workflow: 'agent-review', itemId: 'a', event: 'decision', subject: 'A', details: {} }
-  const row = (n: number) => ({
-    ...about,
-    id: `z${9 - n}`,
-    createdAt: new Date(Date.UTC(2026, 0, n)),
-    expiresAt: new Date(Date.UTC(2026, 1, n)),
-  })
-  await app.services.db.insert(approvals).values([row(3), row(1), row(2)])
-  const ids = z.object({ data: z.array(z.object({ id: z.string() })), nextCursor: z.string().nullable() })
-  const page = async (query: string) =>
-    ids.parse((await app.call('GET', `/api/admin/approvals${query}`)).body)
-  const one = await page('?limit=2')
-  expect(one.data.map(({ id }) => id)).toEqual(['z8', 'z7'])
-  expect((await page(`?limit=2&cursor=${one.nextCursor}`)).data.map(({ id }) => id)).toEqual(['z6'])
-  expect((await page('?workflow=other')).data).toEqual([])
 })

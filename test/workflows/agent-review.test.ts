@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { agents } from '../../src/db/schema.ts'
+import { giveEventTo } from '../../src/engine/durable/events.ts'
 import agentReview from '../../src/workflows/agent-review/definition.ts'
 import { isFailureCallback, type Fate, type PendingDelivery } from '../support/deliveries.ts'
 import { mockStep, startOne, withSteps } from '../support/durable.ts'
@@ -26,6 +27,10 @@ const agent = async () => {
 
 const published = 'Moss guide is public now'
 const refused = 'Moss guide was not published'
+
+/** Gives the event that a decision is told by, with nothing behind it. */
+const wake = ({ services }: Started) =>
+  giveEventTo(services, { workflow: 'agent-review', itemId: 'guide', event: 'ask.decision' }, 'approved')
 
 /** The review as it waits for a person. */
 async function undecided() {
@@ -123,7 +128,8 @@ describe('when the model is not sure, somebody is asked', () => {
 
   test('and an event that no decision stands behind decides nothing', async () => {
     const one = await startOne(judged('unsure'), 'guide')
-    await one.give('ask.decision', 'approved')
+    expect(await one.give('ask.decision', 'approved')).toBe(false)
+    await wake(one)
     expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'ask.decision.2' })
     expect(await agent()).toMatchObject({ review: 'submitted' })
     expect(await one.decide('approved')).toMatchObject({ status: 200 })
@@ -166,7 +172,10 @@ test.each([
   [
     'by a person',
     judged('unsure'),
-    async (one: Started) => void (await one.give('ask.decision', 'approved')),
+    async (one: Started) => {
+      await one.runUntilWaiting()
+      await one.decide('approved')
+    },
   ],
 ] as const)(
   'an agent that was changed while it was reviewed %s is left as it is',

@@ -72,17 +72,21 @@ export class Pass {
   answer(
     name: string,
     make: () => Promise<Answer>,
-    { isWait = false, isUndoable = true, ledgerName = name } = {},
+    { kind = 'step', ledgerName = name }: { kind?: RecordedStep['kind']; ledgerName?: string } = {},
   ): Answering {
     const { error } = stepName.safeParse(name)
     if (error !== undefined) throw new PermanentError(`${JSON.stringify(name)} ${error.issues[0]?.message}`)
     if (this.#inside !== null) throw new PermanentError(`the step ${name} is inside the step ${this.#inside}`)
     if (this.#asked.has(name)) throw new PermanentError(`the step ${name} is there twice`)
-    this.#asked.set(name, { isUndoable })
-    const known = answerOf(this.#run.recorded.get(ledgerName), this.#run.undoing !== null)
+    this.#asked.set(name, { isUndoable: kind === 'step' || kind === 'call' })
+    const recorded = this.#run.recorded.get(ledgerName)
+    if (recorded !== undefined && recorded.kind !== kind) {
+      throw new PermanentError(`${name} was a ${recorded.kind} before: a changed handler needs a new version`)
+    }
+    const known = answerOf(recorded, this.#run.undoing !== null)
     if (known !== undefined) return Promise.resolve(known)
     if (this.#run.undoing !== null) return Promise.resolve({ is: 'replayed' })
-    return this.#inTurn(make, isWait)
+    return this.#inTurn(make, kind !== 'step')
   }
 
   /** Makes a step's answer at once, but for a wait, which an item is in alone: it comes when all before it has. */
@@ -123,8 +127,11 @@ export class Pass {
     }
   }
 
-  /** @throws PermanentError when it is known already how to undo the step. */
+  /** @throws PermanentError when it is known already how to undo the step, or a step is under way. */
   compensate(undo: Undo): void {
+    if (this.#inside !== null) {
+      throw new PermanentError(`compensate of ${undo.step} is inside the step ${this.#inside}`)
+    }
     if (this.undos.some(({ step }) => step === undo.step)) {
       throw new PermanentError(`compensate names the step ${undo.step} twice`)
     }

@@ -57,7 +57,7 @@ function waitIn(run: ItemRun, pass: Pass, wait: Wait): Answering {
     const come = await meanwhile(begun)
     return await sdkStep(run, `${name}:end`, come ?? (() => stopWaiting(run, ledgerName, { status: 'over' })))
   }
-  return pass.answer(name, waited, { isWait: true, isUndoable: kind === 'call', ledgerName })
+  return pass.answer(name, waited, { kind, ledgerName })
 }
 
 /** Seconds that QStash delays a message at most on every plan; a longer sleep is several. */

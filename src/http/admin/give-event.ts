@@ -1,6 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { giveEventTo } from '../../engine/durable/events.ts'
-import { conflict, notFound } from '../../errors.ts'
+import { conflict, invalid, notFound, type HttpError } from '../../errors.ts'
+import { findItem } from '../../engine/ledger/read-items.ts'
+import type { Services } from '../../engine/services.ts'
 import type { Workflow } from '../../workflows/contract.ts'
 import { stepName } from '../../workflows/step-name.ts'
 import { askedBy } from '../auth.ts'
@@ -34,7 +36,7 @@ const give = createRoute({
   operationId: 'giveEvent',
   summary: 'Give an event to an item that waits for it, or will',
   description:
-    'The first one counts, 409: another one came first, or its wait is over. Data that the workflow does not expect is refused where its definition declares the event, else it fails the item. 404 when no batch has the item unfinished.',
+    'The first one counts, 409: another one came first, or its wait is over. Where the definition declares events, any other, and data that does not fit, is refused; else such data fails the item. 409 when the item has ended, 404 when there is none.',
   tags: ['items'],
   security,
   request: {
@@ -49,13 +51,33 @@ export const giveEventRoutes = (workflows: readonly Workflow[]) =>
     const { name, itemId: id, event } = c.req.valid('param')
     const { name: workflow, events } = workflowNamed(workflows, name)
     const { data, ...asked } = c.req.valid('json')
-    const declared = Object.entries(events).find(([declaredName]) => declaredName === event)
-    parse(declared?.[1] ?? anyJson, data, 'data')
+    if (events !== null) parse(declared(events, workflow, event), data, 'data')
     const by = askedBy(c.var.actor, asked)
     const given = await giveEventTo(c.var.services, { workflow, itemId: id, event }, data, by)
-    if (given.length === 0) throw notFound(`unfinished durable item ${id} of ${workflow}`)
+    if (given.length === 0) throw await nobody(c.var.services, workflow, id)
     const items = given.filter(({ counts }) => counts).map(({ batchId, waiting }) => ({ batchId, waiting }))
     if (items.length > 0) return c.json({ workflow, itemId: id, event, items }, 200)
     const batchIds = given.map(({ batchId }) => batchId)
     throw conflict(`item ${id} has got another ${event}, or does not wait for it any more`, { batchIds })
   })
+
+/** @throws HttpError 400 */
+function declared(events: Workflow['events'] & object, workflow: string, event: string) {
+  const found = Object.entries(events).find(([name]) => name === event)
+  if (found !== undefined) return found[1]
+  const names = Object.keys(events).join(', ')
+  throw invalid(
+    `${workflow} declares ${names === '' ? 'no events' : `the events ${names}`}, but not ${event}`,
+  )
+}
+
+/** Why nobody could be given an event. */
+async function nobody({ db }: Services, workflow: string, itemId: string): Promise<HttpError> {
+  const [latest] = await findItem(db, workflow, itemId, 1)
+  if (latest === undefined) return notFound(`item ${itemId} of ${workflow}`)
+  const state = latest.undoing === null ? `has ended: ${latest.status}` : 'is being undone'
+  return conflict(`item ${itemId} of ${workflow} ${latest.handler === null ? 'is not durable' : state}`, {
+    batchId: latest.batchId,
+    status: latest.status,
+  })
+}

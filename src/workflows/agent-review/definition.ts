@@ -75,6 +75,7 @@ export default defineWorkflow({
   schedule: '*/15 * * * *',
   uses: ['mail'],
   replaySafe: false,
+  events: {},
   completion: 'started',
   timeout: '5 minutes',
   // A result says nothing about what is submitted again.

@@ -27,6 +27,16 @@ describe('an author who errs is told at once', () => {
       'compensate names typo, which is no step',
     ],
     [
+      'an undo that is said inside a step',
+      async (_, { step, compensate }) => ({
+        text: await step('a', async () => {
+          compensate('a', async () => undefined)
+          return 'x'
+        }),
+      }),
+      'compensate of a is inside the step a',
+    ],
+    [
       'an undo of a wait',
       async (_, { compensate, sleep }) => {
         compensate('rest', async () => undefined)

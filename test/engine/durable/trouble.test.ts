@@ -116,6 +116,21 @@ test('the breaker counts items that end in a bug of the handler', async () => {
   expect(await app.batch(id)).toMatchObject({ status: 'paused', pausedBy: 'breaker' })
 })
 
+test('a sleep that has become a step in place is said to need a new version', async () => {
+  const one = await start(async (_, { sleep }) => {
+    await sleep('rest', '7 days')
+    return { text: 'done' }
+  })
+  await one.runUntilWaiting()
+  await one.act('pause')
+  await one.run()
+  await one.act('resume')
+  await rounds([durableToy(async (_, { step }) => ({ text: await step('rest', async () => 'x') }))]).deliver()
+  const item = await one.item()
+  expect(item.status).toBe('failed')
+  expect(item.error?.message).toBe('rest was a sleep before: a changed handler needs a new version')
+})
+
 test('an item whose handler was changed in place goes on from what is done', async () => {
   const acts: string[] = []
   const handler =

@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
-import { stepStatuses, type undoings } from '../../../db/schema.ts'
+import { stepKinds, stepStatuses, type undoings } from '../../../db/schema.ts'
 
 /** An error as it is stored with an item or a step. */
 export const storedError = z.object({ name: z.string(), message: z.string(), step: z.string() })
@@ -8,6 +8,7 @@ export type StoredError = z.output<typeof storedError>
 
 export const recordedStep = z.object({
   name: z.string(),
+  kind: z.enum(stepKinds),
   status: z.enum(stepStatuses),
   result: z.json(),
   error: storedError.nullable(),
@@ -61,7 +62,7 @@ export const actedSteps = (i: SQL): SQL => sql`exists (
 
 /** The steps of the item `i` in the order in which they were begun, as JSON. */
 export const recordedSteps = (i: SQL): SQL => sql`coalesce((
-  select jsonb_agg(jsonb_build_object('name', t.name, 'status', t.status, 'result', t.result, 'error', t.error,
+  select jsonb_agg(jsonb_build_object('name', t.name, 'kind', t.kind, 'status', t.status, 'result', t.result, 'error', t.error,
     'uncertain', ${mayHaveActed}, 'again', t.status = 'failed' and t.attempt < ${i}.retried_attempt, 'ended', t.ended_at is not null, 'stuck', ${isStuck}, 'workMs', t.work_ms) order by t.position)
   from item_steps t where t.batch_id = ${i}.batch_id and t.item_id = ${i}.item_id), '[]')`
 
