@@ -19,10 +19,9 @@ export async function heal(
   batch: Suspect,
   runs: BatchRuns,
 ): Promise<void> {
-  if (batch.held) return await healUndoing(services, workflow, batch, runs)
   switch (batch.status) {
     case 'paused':
-      return
+      return await healUndoing(services, workflow, batch, runs)
     case 'starting':
       return await healStarting(services, workflow, batch, runs)
     case 'running':
@@ -58,10 +57,7 @@ async function healRunning(services: Services, workflow: Workflow, batch: Suspec
   if (page === 'paused') return
   const judged = triggering ? items.filter(({ untriggered }) => !untriggered) : items
   const { gone, failed } = await judgeItems(workflow, batch, runs, judged)
-  for (const { item, reason } of failed) {
-    const run = { layer: 'execute' as const, itemId: item.id, attempt: item.attempt }
-    await reportFailure(services, workflow, id, run, reason)
-  }
+  await reportItems(services, workflow, id, failed)
   if (gone.length === 0 && page !== 'gone') return
   // Not through `goOn`: what cannot be triggered now is found lost by the next tick, and needs no pause.
   const next = await healBatch(services.db, batch, { items: gone, page: page === 'gone' })
@@ -72,9 +68,18 @@ async function healRunning(services: Services, workflow: Workflow, batch: Suspec
 async function healUndoing(services: Services, workflow: Workflow, batch: Suspect, runs: BatchRuns) {
   const { gone, failed } = await judgeItems(workflow, batch, runs, batch.items)
   const lost = gone.map((item) => ({ item, reason: 'the run is lost' }))
-  for (const { item, reason } of [...lost, ...failed]) {
+  await reportItems(services, workflow, batch.id, [...lost, ...failed])
+}
+
+async function reportItems(
+  services: Services,
+  workflow: Workflow,
+  batchId: string,
+  failed: Judged['failed'],
+) {
+  for (const { item, reason } of failed) {
     const run = { layer: 'execute' as const, itemId: item.id, attempt: item.attempt }
-    await reportFailure(services, workflow, batch.id, run, reason)
+    await reportFailure(services, workflow, batchId, run, reason)
   }
 }
 

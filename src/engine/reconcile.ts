@@ -22,8 +22,8 @@ const mostLookups = 100
 /**
  * Compares the ledger with what QStash says, and heals: runs that are lost are triggered anew, failures whose report is
  * lost are taken as reported, the pinned pace is restored, a batch that waits for nobody is started, items whose event
- * was given are woken, and invokers that have not heard of an end are told. Nothing of a
- * workflow whose kill switch is on, nor a paused batch. May be repeated, also at the same time.
+ * was given are woken, and invokers that have not heard of an end are told. Nothing of a workflow whose kill switch is on,
+ * and of a paused batch only what is being undone. May be repeated, also at the same time.
  *
  * @throws AggregateError of whatever failed; everything else was reconciled all the same.
  */

@@ -22,7 +22,7 @@ export async function approval(
   name: string,
   { subject, details, patience }: Question,
 ): Promise<Decision> {
-  const eventOf = (turn: number) => `${name}.decision${turn === 1 ? '' : `.${turn}`}`
+  const nth = (what: string, turn: number) => `${name}.${what}${turn === 1 ? '' : `.${turn}`}`
   compensate(name, async ({ db, stepKey }) => void (await expire(db, stepKey)))
   const id = await step(name, async ({ db, key, item }) => {
     const expiresAt = new Date(Date.now() + secondsOf(patience) * 1000)
@@ -32,7 +32,7 @@ export async function approval(
         id: key,
         workflow: item.workflow,
         itemId: item.id,
-        event: eventOf(1),
+        event: nth('decision', 1),
         expiresAt,
         subject,
         details: sql`${JSON.stringify(details)}::jsonb`,
@@ -42,12 +42,15 @@ export async function approval(
   })
   let left = patience
   for (let turn = 1; ; turn += 1) {
-    const settling = `${name}.settle${turn === 1 ? '' : `.${turn}`}`
+    const settling = nth('settle', turn)
     // Nothing is to be undone of it, but whoever is asked anew is to be heard anew.
     compensate(settling, () => Promise.resolve())
-    const isTold = await waitForEvent(eventOf(turn), { data: z.json().transform(() => true), timeout: left })
+    const isTold = await waitForEvent(nth('decision', turn), {
+      data: z.json().transform(() => true),
+      timeout: left,
+    })
     const settled = await step(settling, ({ db }) =>
-      settle(db, id, isTold === null ? null : eventOf(turn + 1)),
+      settle(db, id, isTold === null ? null : nth('decision', turn + 1)),
     )
     if (settled.status !== 'pending') return settled.status
     left = `${settled.leftMs} ms`

@@ -31,11 +31,12 @@ export async function followItem(
   const claim = await context.run(`${workflow.name}:claim`, () => claimDurable(context, services, workflow))
   if (!claim.claimed) return claim.answer
   const run: ItemRun = { context, services, workflow, workflows, ...claimed(workflow, claim) }
-  const { ended, pass } = await passOf(run, claim.handler, claim.params)
+  const { ended: passed, pass } = await passOf(run, claim.handler, claim.params)
+  const ended = overUndone(run, passed)
   if (ended.is === 'stopped' && ended.why.is === 'outgrown')
     return notEnded(run, await newRun(run, 'renewed'))
   try {
-    const end = isEnd(run, ended) ? ended : await undone(run, pass, whyOf(ended), claim.error)
+    const end = ended.is === 'stopped' ? await undone(run, pass, ended.why, claim.error) : ended
     if (end.is === 'over') return notEnded(run, end)
     return await sdkStep(run, 'save', () => saveEnd(run, end, pass.workMs))
   } catch (error) {
@@ -95,15 +96,11 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
 }
 
 /** A handler that comes to its end over steps that are undone has not done what it says. */
-function isEnd({ undoing, recorded }: ItemRun, ended: Passed): ended is Exclude<Passed, { is: 'stopped' }> {
-  if (ended.is === 'stopped') return false
-  if (ended.is === 'over' || undoing === null) return true
+function overUndone({ undoing, recorded }: ItemRun, passed: Passed): Passed {
+  if (undoing === null || passed.is === 'over' || passed.is === 'stopped') return passed
   const isUndone = [...recorded.values()].some(({ status, stuck }) => status === 'undone' || stuck)
-  return undoing !== 'retry' && !isUndone
+  return undoing === 'retry' || isUndone ? { is: 'stopped', why: { is: 'replayed' } } : passed
 }
-
-const whyOf = (ended: Passed): Exclude<Stopped, Over> =>
-  ended.is === 'stopped' ? ended.why : { is: 'replayed' }
 
 /** Undoes what an item has done, and says how it ends. */
 async function undone(

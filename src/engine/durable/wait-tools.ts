@@ -35,16 +35,13 @@ export const waitTools = (
   call: callTool(run, pass),
 })
 
-/** What a wait is called in the ledger: what anybody may give has names of its own. */
-const ledgerNameOf = ({ name, kind }: Pick<Wait, 'name' | 'kind'>) =>
-  kind === 'event' ? eventPrefix + name : name
-
 const sdkName = ({ workflow }: ItemRun, name: string) => `${workflow.name}:${name}`
 
 /** Begins a wait, lets the SDK wait, and ends it as that says. */
 function waitIn(run: ItemRun, pass: Pass, wait: Wait): Answering {
   const { name, kind, meanwhile, acts } = wait
-  const ledgerName = ledgerNameOf(wait)
+  // What anybody may give has names of its own.
+  const ledgerName = kind === 'event' ? eventPrefix + name : name
   const begin = async () => {
     const begun = await startWaiting(run, ledgerName, wait)
     if (begun.is === 'waiting' && (await acts?.(begun)) === true)

@@ -44,9 +44,8 @@ export async function readApproval(db: Db, id: string): Promise<Approval | undef
 /**
  * Decides what is pending, in time, and whose item waits for it, and logs that.
  *
- * @returns the approval as it is now, however it was decided; pending: its time is over, or its
- * item waits for nothing any more. Undefined:
- * there is none.
+ * @returns the approval as it is now, however it was decided; pending: its time is over, or its item waits for nothing any
+ * more. Undefined: there is none.
  */
 export async function decide(
   db: Db,

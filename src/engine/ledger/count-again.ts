@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryOne, type Db } from '../../db/client.ts'
-import { mayHaveActed } from './item-steps/recorded.ts'
+import { isStuck, mayHaveActed, someStep } from './item-steps/recorded.ts'
 import { heldItem, population, type Selection } from './needs-work.ts'
 import { matching, type RetryFilter } from './retry-failed.ts'
 
@@ -27,8 +27,9 @@ export async function countDoneBefore(db: Db, selection: Selection, itemId?: str
 export async function countUncertain(db: Db, batchId: string, filter: RetryFilter): Promise<number> {
   const statement = sql`
     select count(*)::int as again from batch_items i
-    where i.batch_id = ${batchId}::uuid and i.status = 'failed' and ${matching(filter)} and exists (
-      select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id
-        and t.status in ('running', 'failed') and ${mayHaveActed} and t.undo_error is null)`
+    where i.batch_id = ${batchId}::uuid and i.status = 'failed' and ${matching(filter)} and ${someStep(
+      sql.raw('i'),
+      sql`t.status in ('running', 'failed') and ${mayHaveActed} and not ${isStuck}`,
+    )}`
   return (await queryOne(db, statement, row)).again
 }

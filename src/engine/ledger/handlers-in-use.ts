@@ -25,7 +25,7 @@ export async function handlersInUse(db: Database): Promise<HandlerInUse[]> {
     select workflow, handler, count(*) filter (where status <> 'failed') as unfinished,
       count(*) filter (where status = 'failed') as retryable
     from batch_items i
-    where handler is not null and (status in ${unfinished} or (status = 'failed' and ${hasStepsThatStand}))
+    where handler is not null and (status in ${unfinished} or (status = 'failed' and ${hasStepsThatStand(sql.raw('i'))}))
     group by workflow, handler order by workflow, handler`)
   return rows.map((found) => row.parse(found))
 }

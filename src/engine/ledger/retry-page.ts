@@ -3,11 +3,15 @@ import { queryRows, type Db } from '../../db/client.ts'
 import { currentHandler, type Workflow } from '../../workflows/contract.ts'
 import { advance } from './advance.ts'
 import { killed, outstandingOf, roomFor } from './bounds.ts'
-import { hasStepsThatStand, isToUndo } from './item-steps/recorded.ts'
+import { hasStepsThatStand, isStuck, someStep } from './item-steps/recorded.ts'
 import { unfinished } from './needs-work.ts'
 import { recordedRow, type RecordedPage } from './record-page.ts'
 
 const batch = sql.raw('batch')
+const i = sql.raw('i')
+
+/** Something that it has done could not be undone when it failed: that comes first. */
+const isHalfUndone = someStep(i, isStuck)
 
 /**
  * Records a page of failed items that are to be tried again, each with a new attempt. An item that another batch holds
@@ -47,10 +51,10 @@ export async function recordRetryPage(
         retry = false, status = case when m.held then i.status else 'queued' end,
         attempt = i.attempt + (not m.held)::int, page = case when m.held then i.page else ${page}::int end,
         retried_attempt = case when m.held then i.retried_attempt else i.attempt + 1 end,
-        undoing = case when not m.held and ${isToUndo} then 'retry' end,
-        error = case when m.held or ${isToUndo} then i.error end, fingerprint = case when m.held then i.fingerprint end,
+        undoing = case when not m.held and ${isHalfUndone} then 'retry' end,
+        error = case when m.held or ${isHalfUndone} then i.error end, fingerprint = case when m.held then i.fingerprint end,
         ended_at = case when m.held then i.ended_at end, acted = m.held and i.acted, renewals = 0,
-        handler = case when ${hasStepsThatStand} then i.handler else ${currentHandler(workflow)}::int end,
+        handler = case when ${hasStepsThatStand(i)} then i.handler else ${currentHandler(workflow)}::int end,
         queued_at = case when m.held then i.queued_at else now() end
       from marked m, recorded r where i.batch_id = r.batch_id and i.item_id = m.item_id
       returning i.item_id, i.attempt, i.status

@@ -13,9 +13,8 @@ const itemRow = z.object({
 
 const row = z.object({
   id: z.string(),
+  /** `paused`: only what is being undone goes on, also of one that is complete. */
   status: z.enum(['starting', 'running', 'paused', 'completed', 'cancelled']),
-  /** Only what is being undone goes on. */
-  held: z.boolean(),
   attempt: z.int(),
   pages: z.int(),
   /** Nothing has happened to it for the grace though a run of layer 1, or of layer 2 for its next page, has to come. */
@@ -31,7 +30,7 @@ export type SuspectItem = z.output<typeof itemRow>
 const mostItems = 5000
 
 const b = sql.raw('b')
-const isHeld = sql`(b.status in ('paused', 'completed') and b.paused_by is not null)`
+const isHeld = sql`(b.status = 'paused' or (b.status = 'completed' and b.paused_by is not null))`
 
 /**
  * What of a workflow must have live runs at QStash: its active batch, ended ones that still have items, and what is being
@@ -47,7 +46,7 @@ export async function findSuspects(db: Db, workflow: string, graceSeconds: numbe
     (select max(ended_at) from batch_items where batch_id = b.id and ended_at is not null),
     (select at from changes where batch_id = b.id order by id desc limit 1))`
   const statement = sql`
-    select b.id, b.status, ${isHeld} as held, b.attempt, b.pages,
+    select b.id, case when ${isHeld} then 'paused' else b.status end as status, b.attempt, b.pages,
       ${moved} <= ${calm} and (b.status = 'starting' or (
         b.status = 'running' and ${morePages(b)} and (not b.awaiting_room or ${outstandingOf(b)} = 0))) as due,
       coalesce((

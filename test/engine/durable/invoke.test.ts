@@ -5,18 +5,14 @@ import { users } from '../../../src/db/schema.ts'
 import { cancelBatch } from '../../../src/engine/ledger/cancel-batch.ts'
 import { reconcile } from '../../../src/engine/reconcile.ts'
 import { PermanentError } from '../../../src/errors.ts'
-import {
-  defineWorkflow,
-  type Invoked,
-  type ItemTools,
-  type Workflow,
-} from '../../../src/workflows/contract.ts'
+import type { Workflow } from '../../../src/workflows/contract.ts'
 import { inputVersion } from '../../../src/workflows/input-version.ts'
 import type { Fate, PendingDelivery } from '../../support/deliveries.ts'
 import { insertUsers, userId } from '../../support/population.ts'
 import { isItemOf } from '../../support/reconciling.ts'
 import { resetEverything, rounds } from '../../support/rounds.ts'
 import { durableToy, toyWorkflow } from '../../support/toy.ts'
+import { caller } from './caller.ts'
 
 beforeEach(resetEverything)
 
@@ -29,42 +25,6 @@ const emptyPopulation: Workflow['population'] = ({ db }) =>
 const lateSecond = (delivery: PendingDelivery): Fate => (isItemOf(userId(2))(delivery) ? 'lost' : 'normal')
 
 const loseToy = ({ url }: PendingDelivery): Fate => (url.endsWith('/toy/execute-user') ? 'lost' : 'normal')
-
-/** A workflow that invokes `toy` for its item and waits for it. */
-const caller = (
-  timeout: Parameters<ItemTools['invoke']>[1]['timeout'] = '1 day',
-  {
-    before,
-    after,
-  }: { before?: (tools: ItemTools) => void; after?: (tools: ItemTools) => Promise<void> } = {},
-) =>
-  defineWorkflow({
-    name: 'caller',
-    entity: { one: 'user', many: 'users' },
-    params: z.object({ tag: z.string().default('') }),
-    scope: ({ tag }) => tag,
-    data: z.object({ heard: z.string() }),
-    replaySafe: false,
-    population: ({ db }) => db.select({ id: users.id, version: inputVersion(users.id) }).from(users),
-    run: {
-      1: async ({ id, params }, tools) => {
-        before?.(tools)
-        const workflow = {
-          name: 'toy',
-          params: z.object({ tag: z.string() }),
-          data: z.object({ text: z.string() }),
-        }
-        const heard: Invoked<{ text: string }> | null = await tools.invoke('ask', {
-          workflow,
-          itemId: id,
-          params,
-          timeout,
-        })
-        await after?.(tools)
-        return { heard: JSON.stringify(heard) }
-      },
-    },
-  })
 
 async function call(
   toy: Workflow,
@@ -247,4 +207,30 @@ describe('an item that invokes another one', () => {
     expect(body).toMatchObject({ status: 'succeeded' })
     expect(JSON.stringify(body)).toContain('"status":"failed"')
   })
+})
+
+test('what was invoked after a step that is undone stands, and the retry has heard of its end', async () => {
+  let fails = true
+  const toy = toyWorkflow((_, id) => Promise.resolve({ text: `hello ${id}` }), { freshFor: '300 days' })
+  const calls = caller('1 day', {
+    before: async ({ step, compensate }) => {
+      compensate('reserve', async () => undefined)
+      await step('reserve', async () => 'x')
+    },
+    after: ({ step }) =>
+      step('last', async () => {
+        if (fails) throw new PermanentError('no')
+      }),
+  })
+  const app = rounds([toy, calls])
+  await insertUsers(app.services.db, 1)
+  const { id } = await app.start('caller')
+  await app.deliver()
+  fails = false
+  await app.call('POST', `/api/admin/batches/${id}/retry`, { all: true, confirm: true })
+  await app.deliver()
+  const { rows } = await app.services.db.execute(`select data from results where workflow = 'caller'`)
+  expect(rows).toEqual([
+    { data: { heard: JSON.stringify({ status: 'succeeded', data: { text: `hello ${userId(1)}` } }) } },
+  ])
 })

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { PermanentError, RetryLaterError } from '../../../src/errors.ts'
-import { skip } from '../../../src/workflows/contract.ts'
-import { oneUser, start } from './one-user.ts'
+import { skip, type Skip } from '../../../src/workflows/contract.ts'
+import { oneUser, start, type Toy } from './one-user.ts'
 
 beforeEach(oneUser)
 
@@ -16,6 +16,36 @@ function patient(acts: string[]) {
     acts.push('undo a')
   }
 }
+
+type Ways = {
+  undoA?: () => Promise<void>
+  /** Beside the undo of `b`. */
+  undoB?: () => Promise<unknown>
+  answers?: () => boolean
+  end?: (b: string | null) => { text: string } | Skip
+}
+
+/** A handler of the steps `a` and `b`, of which the last one is done without a word unless it `answers`. */
+const twoSteps =
+  (acts: string[], { undoA, undoB, answers = () => false, end = () => ({ text: 'done' }) }: Ways): Toy =>
+  async (_, { step, compensate }) => {
+    compensate('a', undoA ?? (async () => void acts.push('undo a')))
+    await step('a', async () => void acts.push('a'))
+    compensate('b', async () => {
+      acts.push('undo b')
+      await undoB?.()
+    })
+    const b = await step(
+      'b',
+      async () => {
+        acts.push('b')
+        if (!answers()) throw new Error('no answer')
+        return 'b'
+      },
+      { retries: 0 },
+    )
+    return end(b)
+  }
 
 describe('an item whose undoing goes on in another run does not end as its handler says', () => {
   test('when it was cancelled in its last sleep, and an undo asks for patience', async () => {
@@ -40,111 +70,41 @@ describe('an item whose undoing goes on in another run does not end as its handl
 
   test('when its last step may have been done, and an undo asks for patience', async () => {
     const acts: string[] = []
-    const patientUndo = patient(acts)
-    const one = await start(async (_, { step, compensate }) => {
-      compensate('a', patientUndo)
-      await step('a', async () => void acts.push('a'))
-      compensate('b', async () => void acts.push('undo b'))
-      await step(
-        'b',
-        async () => {
-          acts.push('b')
-          throw new Error('no answer')
-        },
-        { retries: 0 },
-      )
-      return { text: 'done' }
-    })
+    const one = await start(twoSteps(acts, { undoA: patient(acts) }))
     const item = await one.run()
     expect({ status: item.status, acts }).toEqual({ status: 'failed', acts: ['a', 'b', 'undo b', 'undo a'] })
   })
 
   test('when the kill switch held it', async () => {
     const acts: string[] = []
-    const one = await start(async (_, { step, compensate }) => {
-      compensate('a', async () => void acts.push('undo a'))
-      await step('a', async () => void acts.push('a'))
-      compensate('b', async () => {
-        acts.push('undo b')
-        await one.call('PUT', '/api/admin/kill-switches/toy', { on: true })
-      })
-      await step(
-        'b',
-        async () => {
-          acts.push('b')
-          throw new Error('no answer')
-        },
-        { retries: 0 },
-      )
-      return { text: 'done' }
-    })
+    const turn = (on: boolean) => one.call('PUT', '/api/admin/kill-switches/toy', { on })
+    const one = await start(twoSteps(acts, { undoB: () => turn(true) }))
     await one.run()
-    await one.call('PUT', '/api/admin/kill-switches/toy', { on: false })
+    await turn(false)
     await one.act('resume')
     const item = await one.run()
     expect({ status: item.status, acts }).toEqual({ status: 'failed', acts: ['a', 'b', 'undo b', 'undo a'] })
   })
 
-  test('when a retry finishes it', async () => {
+  test.each([
+    ['would end', () => ({ text: 'done' })],
+    ['would skip', (b: string | null) => (b === null ? skip('the user is gone') : { text: 'done' })],
+  ])('when a retry finishes it, and the handler %s', async (_, end) => {
     const acts: string[] = []
-    let stuck = true
-    const one = await start(async (_, { step, compensate }) => {
-      compensate('a', async () => {
-        if (stuck) throw new PermanentError('stuck')
-        acts.push('undo a')
-      })
-      await step('a', async () => void acts.push('a'))
-      compensate('b', async () => void acts.push('undo b'))
-      await step(
-        'b',
-        async () => {
-          acts.push('b')
-          if (stuck) throw new Error('no answer')
-        },
-        { retries: 0 },
-      )
-      return { text: 'done' }
-    })
+    let isStuck = true
+    const undoA = async () => {
+      if (isStuck) throw new PermanentError('stuck')
+      acts.push('undo a')
+    }
+    const one = await start(twoSteps(acts, { undoA, answers: () => !isStuck, end }))
     expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'UndoFailed' } })
-    stuck = false
+    isStuck = false
     await one.act('retry', { all: true })
     const item = await one.run()
     expect({ status: item.status, acts, statuses: await one.statuses() }).toEqual({
       status: 'succeeded',
       acts: ['a', 'b', 'undo b', 'undo a', 'a', 'b'],
       statuses: { a: 'done', b: 'done' },
-    })
-  })
-
-  test('when a retry finishes it, and the handler would skip', async () => {
-    const acts: string[] = []
-    let stuck = true
-    const one = await start(async (_, { step, compensate }) => {
-      compensate('a', async () => {
-        if (stuck) throw new PermanentError('stuck')
-        acts.push('undo a')
-      })
-      await step('a', async () => void acts.push('a'))
-      compensate('b', async () => void acts.push('undo b'))
-      const b = await step(
-        'b',
-        async () => {
-          acts.push('b')
-          if (stuck) throw new Error('no answer')
-          return 'b'
-        },
-        { retries: 0 },
-      )
-      if (b === null) return skip('the user is gone')
-      return { text: 'done' }
-    })
-    await one.run()
-    stuck = false
-    await one.act('retry', { all: true })
-    const item = await one.run()
-    expect({ status: item.status, acts }).toEqual({
-      status: 'succeeded',
-      acts: ['a', 'b', 'undo b', 'undo a', 'a', 'b'],
     })
   })
 })

@@ -4,6 +4,7 @@ import { queryRows, transact, type Db } from '../../../db/client.ts'
 import type { Json } from '../../../workflows/contract.ts'
 import { logChange, type By } from '../changes.ts'
 import { unfinished } from '../needs-work.ts'
+import { someStep } from './recorded.ts'
 
 /** What the names of events begin with among those of an item's steps. */
 export const eventPrefix = 'event:'
@@ -68,10 +69,8 @@ const isTarget = ({ workflow, itemId, batchId }: EventTarget) => sql`(
   i.workflow = ${workflow} and i.item_id = ${itemId} and (i.batch_id = ${batchId ?? null}::uuid) is not false
   and i.status in ${unfinished} and i.handler is not null and i.undoing is null)`
 
-/** The item `item` waits in something of this name, but not for an event. */
-const isAsleep = (item: SQL, event: SQL) => sql`exists (
-  select 1 from item_steps s where s.batch_id = ${item}.batch_id and s.item_id = ${item}.item_id
-    and s.name = ${event} and s.status = 'waiting')`
+/** The item `i` waits in something of this name, but not for an event. */
+const isAsleep = (i: SQL, event: SQL) => someStep(i, sql`t.name = ${event} and t.status = 'waiting'`)
 
 const untold = z.object({ batchId: z.uuid(), itemId: z.string(), attempt: z.int(), event: z.string() })
 

@@ -43,22 +43,24 @@ export type Durable = {
 /** Of a step `t` that is not done: a try was not certain of having done nothing, or its worker died. */
 export const mayHaveActed = sql`(t.uncertain or (t.status = 'running' and t.lease_until is not null))`
 
-/** The undoing of a step `t` has begun and has not succeeded. */
-const isStuck = sql`(t.status = 'undoing' or t.undo_error is not null)`
+/** A step `t` of the item `i` is such a one. */
+export const someStep = (i: SQL, which: SQL): SQL => sql`exists (
+  select 1 from item_steps t where t.batch_id = ${i}.batch_id and t.item_id = ${i}.item_id and ${which})`
 
-/** Something that the item `i` has done could not be undone when it failed: that comes first. */
-export const isToUndo = sql`exists (
-  select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id and ${isStuck})`
+/** The undoing of a step `t` has begun and has not succeeded. */
+export const isStuck = sql`(t.status = 'undoing' or t.undo_error is not null)`
 
 /** How an item `i` ends whose batch was cancelled: one that was failing then has failed. */
 export const asCancelled = (i: SQL): SQL =>
   sql`case when ${i}.undoing = 'failed' then 'failed' else 'cancelled' end`
 
 /** Steps of the item `i` have sent or charged something, or may have, which was not undone. */
-export const actedSteps = (i: SQL): SQL => sql`exists (
-  select 1 from item_steps t where t.batch_id = ${i}.batch_id and t.item_id = ${i}.item_id
-    and ((t.acted and t.status = 'done')
-      or (t.status in ('running', 'waiting', 'failed') and ${mayHaveActed} and (t.acted or t.lease_until is not null))))`
+export const actedSteps = (i: SQL): SQL =>
+  someStep(
+    i,
+    sql`((t.acted and t.status = 'done') or (t.status in ('running', 'waiting', 'failed') and ${mayHaveActed}
+      and (t.acted or t.lease_until is not null)))`,
+  )
 
 /** The steps of the item `i` in the order in which they were begun, as JSON. */
 export const recordedSteps = (i: SQL): SQL => sql`coalesce((
@@ -67,5 +69,5 @@ export const recordedSteps = (i: SQL): SQL => sql`coalesce((
   from item_steps t where t.batch_id = ${i}.batch_id and t.item_id = ${i}.item_id), '[]')`
 
 /** The item `i` has something to go on from, which only the handler knows that began it. */
-export const hasStepsThatStand = sql`exists (
-  select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id and (t.status not in ('failed', 'undone') or ${isStuck}))`
+export const hasStepsThatStand = (i: SQL): SQL =>
+  someStep(i, sql`(t.status not in ('failed', 'undone') or ${isStuck})`)

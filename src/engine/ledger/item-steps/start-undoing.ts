@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../../db/client.ts'
 import type { ItemError } from '../../item-error.ts'
 import { lockItem } from '../lock-item.ts'
+import { someStep } from './recorded.ts'
 import { movedColumns, settle, untried } from '../settle.ts'
 import { unfinished } from '../needs-work.ts'
 
@@ -21,8 +22,7 @@ export async function startUndoing(
 ): Promise<number | undefined> {
   const { batchId, itemId, attempt, pageSize } = item
   const isUndoable = sql`i.attempt = ${attempt} and i.status in ${unfinished}
-    and (i.undoing is null or i.claims < ${mostClaims}) and exists (
-      select 1 from item_steps t where t.batch_id = i.batch_id and t.item_id = i.item_id)`
+    and (i.undoing is null or i.claims < ${mostClaims}) and ${someStep(sql.raw('i'), sql`true`)}`
   const statement = sql`
     with ${lockItem({ batchId, itemId }, isUndoable)},
     moved as (
