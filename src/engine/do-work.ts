@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { isStorable } from '../db/json.ts'
 import { presentable } from '../errors.ts'
 import { Skip, type Ai, type Json, type Params, type Workflow } from '../workflows/contract.ts'
@@ -25,8 +26,11 @@ export async function doWork(
   return { status: 'succeeded', data }
 }
 
-/** @throws Error when Postgres could not store a result. */
+/** @throws Error when a result would not be read from Postgres as it is. */
 export function checkStorable(data: Json): void {
+  if (!z.json().safeParse(data).success) {
+    throw new Error('the result is not JSON: it holds a Date, undefined, NaN or the like')
+  }
   if (!isStorable(data)) throw new Error('the result holds a character that cannot be stored')
 }
 

@@ -91,7 +91,7 @@ async function takeLane(
 
 async function deliver(worker: Fetch, delivery: PendingDelivery, done: Delivered[]) {
   const { url, method, headers, body } = delivery
-  const request = new Request(url, { method, headers, body })
+  const request = new Request(url, { method, headers, body: method === 'GET' ? undefined : body })
   // What a workflow has QStash call is somewhere else.
   const response = await (url.startsWith(lane.bindings.APP_URL ?? '') ? worker(request) : fetch(request))
   const answer = {

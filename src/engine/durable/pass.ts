@@ -2,9 +2,10 @@ import { WorkflowError } from '@upstash/workflow'
 import { PermanentError } from '../../errors.ts'
 import type { Json, StepOptions, StepOutcome, UndoServices } from '../../workflows/contract.ts'
 import { stepName } from '../../workflows/step-name.ts'
-import type { ItemError } from '../item-error.ts'
+import { itemError, type ItemError } from '../item-error.ts'
 import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
-import { failedBefore, shownError, type Answer, type ItemRun, type Stop } from './item-run.ts'
+import { shownError, type Answer, type ItemRun, type Stop } from './item-run.ts'
+import { answerOf, forgotten } from './replay.ts'
 
 /**
  * Why nothing more of a handler runs in this pass. `replayed`: it has come to what was not begun before. `outgrown`: the
@@ -22,6 +23,9 @@ export type Undo = {
 /** What a step comes to in this pass. */
 export type Answering = Promise<Answer | { is: 'replayed' }>
 
+/** Milliseconds that a handler has to come to what it has asked for before: its chains may compute something. */
+const patience = [0, 10, 20, 40, 80]
+
 /** Settles never: nothing of a handler runs after a step that stops it. */
 const never = new Promise<never>(() => undefined)
 
@@ -34,8 +38,8 @@ export class Pass {
   /** Milliseconds of work of the steps so far. */
   workMs = 0
 
-  /** The steps that were asked for, and whether there is anything to undo of them. */
-  readonly #asked = new Map<string, { isUndoable: boolean }>()
+  /** The steps that were asked for, what the ledger calls them, and whether there is anything to undo of them. */
+  readonly #asked = new Map<string, { ledgerName: string; isUndoable: boolean }>()
   /** Nothing begins any more. */
   #isOver = false
   #inside: string | null = null
@@ -78,7 +82,7 @@ export class Pass {
     if (error !== undefined) throw new PermanentError(`${JSON.stringify(name)} ${error.issues[0]?.message}`)
     if (this.#inside !== null) throw new PermanentError(`the step ${name} is inside the step ${this.#inside}`)
     if (this.#asked.has(name)) throw new PermanentError(`the step ${name} is there twice`)
-    this.#asked.set(name, { isUndoable: kind === 'step' || kind === 'call' })
+    this.#asked.set(name, { ledgerName, isUndoable: kind === 'step' || kind === 'call' })
     const recorded = this.#run.recorded.get(ledgerName)
     if (recorded !== undefined && recorded.kind !== kind) {
       throw new PermanentError(`${name} was a ${recorded.kind} before: a changed handler needs a new version`)
@@ -106,15 +110,28 @@ export class Pass {
 
   async #after(before: readonly Promise<Answer>[], make: () => Promise<Answer>): Promise<Answer> {
     await Promise.all(before)
-    // The handler has its turn first: it may have come to its end with what was waited for.
-    this.#turn ??= new Promise((resolve) => {
-      setTimeout(() => {
-        this.#turn = undefined
-        resolve()
-      })
-    })
+    this.#turn ??= this.#handlersTurn()
     await this.#turn
     return this.#isOver ? await never : await make()
+  }
+
+  /** The handler has its turn first: it may come to its end with what was waited for. */
+  async #handlersTurn(): Promise<void> {
+    let lost: string | undefined
+    for (const ms of patience) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, ms)
+      })
+      lost = forgotten(this.#run.recorded, [...this.#asked.values()])
+      if (lost === undefined || this.#isOver) break
+    }
+    this.#turn = undefined
+    if (lost === undefined || this.#isOver) return
+    const message = `${lost} was done, and the handler does not come to it any more: a changed handler needs a new version`
+    this.#stop({
+      is: 'failed',
+      error: await itemError(new PermanentError(message), lost, this.#run.item.itemId),
+    })
   }
 
   /** Does the work of a step, in which no other may begin. */
@@ -177,18 +194,3 @@ export class Pass {
 /** The SDK has other steps in the run's log than the handler asks for. */
 export const isOutgrown = (error: unknown) =>
   error instanceof WorkflowError && error.message.startsWith('Incompatible')
-
-/**
- * What a recorded step has come to; undefined: it is to be done, or done again. While an item is undone, it is what it had
- * come to before it was undone, and before it was to be tried again, so that the handler says what else there is to undo.
- */
-function answerOf(step: RecordedStep | undefined, isUndoing: boolean): Answer | undefined {
-  if (step === undefined) return undefined
-  const { status, result, error, ended, again, workMs } = step
-  const isUndone = status === 'undoing' || status === 'undone'
-  if (isUndone && !(isUndoing && ended)) return undefined
-  if (error !== null && (isUndone || (status === 'failed' && (isUndoing || !again)))) {
-    return failedBefore(error, workMs)
-  }
-  return status === 'done' || isUndone ? { is: 'done', value: result, workMs } : undefined
-}

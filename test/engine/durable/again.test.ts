@@ -119,6 +119,27 @@ describe('a retry', () => {
     expect(await one.run()).toMatchObject({ status: 'succeeded' })
   })
 
+  test('waits anew for what was given before it was waited for, after a step that was undone', async () => {
+    const one = await start(async (_, { step, compensate, sleep, waitForEvent }) => {
+      compensate('offer', async () => undefined)
+      await step('offer', async () => 'offered')
+      await sleep('week', '7 days')
+      await step('check', async () => {
+        if (fails) throw new PermanentError('no')
+      })
+      return { text: String(await waitForEvent('answer', { data: z.string(), timeout: '30 days' })) }
+    })
+    let fails = true
+    await one.runUntilWaiting()
+    await one.give('answer', 'to the first offer')
+    await one.run()
+    fails = false
+    await one.act('retry', { all: true })
+    await one.runUntilWaiting()
+    await one.later('7 days')
+    expect(await one.runUntilWaiting()).toMatchObject({ status: 'waiting', waitingFor: 'answer' })
+  })
+
   test('does not wait anew for what a step had asked for that stands', async () => {
     const acts: string[] = []
     let fails = true

@@ -1,10 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import type { Json } from '../../../src/workflows/contract.ts'
 import { mockStep, startOne } from '../../support/durable.ts'
 import { userId } from '../../support/population.ts'
 import { durableToy } from '../../support/toy.ts'
 import { oneUser, start, type Toy } from './one-user.ts'
 
 beforeEach(oneUser)
+
+// What a compiler cannot see: it was cast.
+const noJson: Json = JSON.parse('{}', () => new Date(0))
 
 describe('an author who errs is told at once', () => {
   test.each<[string, Toy, string]>([
@@ -82,6 +86,11 @@ describe('an author who errs is told at once', () => {
         text: await step('a', async () => 'x', { timeout: JSON.parse('"a while"') }),
       }),
       '"a while" is no duration',
+    ],
+    [
+      'a result that is no JSON',
+      async (_, { step }) => ({ text: JSON.stringify(await step('a', () => Promise.resolve(noJson))) }),
+      'the result is not JSON: it holds a Date, undefined, NaN or the like',
     ],
     [
       'a name that is none',
