@@ -41,6 +41,10 @@ export const itemSteps = pgTable(
     error: jsonb('error').$type<{ name: string; message: string; step: string }>(),
     /** A try may have done something though it did not say so. */
     uncertain: boolean('uncertain').notNull().default(false),
+    /** The handler has said how to undo it. */
+    undoable: boolean('undoable').notNull().default(false),
+    /** Of a wait: the step whose answer is waited for, where the handler says so. */
+    answerTo: text('answer_to'),
     /** A try of it has used mail or payments. */
     acted: boolean('acted').notNull().default(false),
     /** Milliseconds of work. */

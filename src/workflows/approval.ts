@@ -48,6 +48,7 @@ export async function approval(
     const isTold = await waitForEvent(nth('decision', turn), {
       data: z.json().transform(() => true),
       timeout: left,
+      answerTo: name,
     })
     const settled = await step(settling, ({ db }) =>
       settle(db, id, isTold === null ? null : nth('decision', turn + 1)),

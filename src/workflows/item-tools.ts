@@ -89,11 +89,13 @@ export type ItemTools = {
   /**
    * Waits until somebody gives the item the event of this name, which may have happened before.
    *
+   * @param wait.answerTo the step that asks for it: what was given does not stand when that is undone, and only then. Left
+   * out: a wait is begun anew when the step before it is undone.
    * @returns its data, parsed; null when the time is over.
    */
   waitForEvent: <T extends Json>(
     name: string,
-    wait: { data: z.ZodType<T>; timeout: Duration },
+    wait: { data: z.ZodType<T>; timeout: Duration; answerTo?: string },
   ) => Promise<T | null>
   /** Lets QStash make a request that may take long; the item is at work meanwhile. */
   call: <T extends Json>(

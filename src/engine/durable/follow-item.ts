@@ -10,12 +10,12 @@ import type { StoredError } from '../ledger/item-steps/recorded.ts'
 import type { Services } from '../services.ts'
 import { claimDurable, type ClaimedDurable } from './claim.ts'
 import { invokeTool } from './invoke.ts'
-import { sdkStep, type ItemRun, type Over } from './item-run.ts'
+import { sdkStep, superseded, type ItemRun, type Over } from './item-run.ts'
 import { newRun } from './new-run.ts'
 import { saveEnd, type End } from './save.ts'
 import { isOutgrown, Pass, type Stopped } from './pass.ts'
 import { stepTools } from './step-tools.ts'
-import { undoAll } from './undo.ts'
+import { asUndoing, undoAll } from './undo.ts'
 import { waitTools } from './wait-tools.ts'
 
 /**
@@ -32,11 +32,11 @@ export async function followItem(
   if (!claim.claimed) return claim.answer
   const run: ItemRun = { context, services, workflow, workflows, ...claimed(workflow, claim) }
   const { ended: passed, pass } = await passOf(run, claim.handler, claim.params)
-  const ended = overUndone(run, passed)
+  const ended = overUndone(run, passed, pass)
   if (ended.is === 'stopped' && ended.why.is === 'outgrown')
     return notEnded(run, await newRun(run, 'renewed'))
   try {
-    const end = ended.is === 'stopped' ? await undone(run, pass, ended.why, claim.error) : ended
+    const end = ended.is === 'stopped' ? await undone(run, { pass, ended }, claim) : ended
     if (end.is === 'over') return notEnded(run, end)
     return await sdkStep(run, 'save', () => saveEnd(run, end, pass.workMs))
   } catch (error) {
@@ -59,7 +59,8 @@ const claimed = (
 })
 
 /** What a pass of the handler comes to. `stopped`: the item ends, after what it has done has been undone. */
-type Passed = End | Over | { is: 'stopped'; why: Exclude<Stopped, Over> }
+type Passed = End | Over | Halted
+type Halted = { is: 'stopped'; why: Exclude<Stopped, Over> }
 
 /** Runs the handler until it ends, or a step stops it. What the SDK throws gets out past the handler. */
 async function passOf(run: ItemRun, version: number, params: Params): Promise<{ ended: Passed; pass: Pass }> {
@@ -80,6 +81,7 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
       pass.checkUndos()
       return { is: 'finished', data: fitting(workflow, done) }
     } catch (error) {
+      await pass.undosNamed()
       const isLast = run.context.retried >= workflow.layers.execute.retries
       if (run.undoing === null && !(error instanceof PermanentError) && !isLast) throw error
       return {
@@ -96,23 +98,28 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
 }
 
 /** A handler that comes to its end over steps that are undone has not done what it says. */
-function overUndone({ undoing, recorded }: ItemRun, passed: Passed): Passed {
+function overUndone({ undoing, recorded }: ItemRun, passed: Passed, pass: Pass): Passed {
   if (undoing === null || passed.is === 'over' || passed.is === 'stopped') return passed
-  const isUndone = [...recorded.values()].some(({ status, stuck }) => status === 'undone' || stuck)
+  const isUndone = [...recorded.values()].some(
+    ({ name, status, stuck }) => stuck || (status === 'undone' && pass.hasAskedFor(name)),
+  )
   return undoing === 'retry' || isUndone ? { is: 'stopped', why: { is: 'replayed' } } : passed
 }
 
 /** Undoes what an item has done, and says how it ends. */
 async function undone(
   run: ItemRun,
-  pass: Pass,
-  why: Exclude<Stopped, Over>,
-  noted: ClaimedDurable['error'],
+  { pass, ended: { why } }: { pass: Pass; ended: Halted },
+  { handler, params, error: noted }: ClaimedDurable,
 ): Promise<End | Over> {
   const { itemId } = run.item
   const status = (run.undoing ?? why.is) === 'cancelled' ? 'cancelled' : 'failed'
   const error = status === 'cancelled' ? cancelled : await grouped(causeOf(run, why, noted), itemId)
-  const undoing = await undoAll(run, { status, error }, pass.undos)
+  const then = await asUndoing(run, { status, error })
+  if (then === null) return superseded
+  // What is done by now is in the ledger: the handler comes to all of it, in this run as in a later one.
+  const { undos } = then === run ? pass : (await passOf(then, handler, params)).pass
+  const undoing = await undoAll(then, status, undos)
   if (undoing.is === 'over') return undoing
   const [failure] = undoing.failures
   if (failure === undefined && run.undoing === 'retry')

@@ -22,7 +22,7 @@ export const invokeTool =
     const wanted = { workflow: other, itemId, params: parsed.data }
     const end = `${name}.end`
     const before = await step(name, ({ key }) => startFor(run, end, wanted, key))
-    const found = before ?? (await waitForEvent(end, { data: ended, timeout }))
+    const found = before ?? (await waitForEvent(end, { data: ended, timeout, answerTo: name }))
     return found === null ? null : shown(workflow.data, found)
   }
 

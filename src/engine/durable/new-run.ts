@@ -1,7 +1,8 @@
 import { WorkflowNonRetryableError } from '@upstash/workflow'
 import { leaveRun } from '../ledger/item-steps/leave-run.ts'
 import { triggerItem } from '../trigger.ts'
-import { over, superseded, type ItemRun, type Over } from './item-run.ts'
+import { over, type ItemRun, type Over } from './item-run.ts'
+import { leftBefore } from './left-before.ts'
 
 const messages = {
   /** Its log fits the handler no more. */
@@ -20,13 +21,11 @@ const tooFickle =
  *
  * @throws WorkflowNonRetryableError when its handler has changed too often.
  */
-export async function newRun(
-  { services, workflow, item }: ItemRun,
-  why: keyof typeof messages,
-): Promise<Over> {
+export async function newRun(run: ItemRun, why: keyof typeof messages): Promise<Over> {
+  const { services, workflow, item } = run
   const attempt = await leaveRun(services.db, item, why)
   if (attempt === null) throw new WorkflowNonRetryableError(tooFickle)
-  if (attempt === undefined) return superseded
+  if (attempt === undefined) return await leftBefore(run)
   await triggerItem(services, workflow, { ...item, attempt })
   return over(messages[why])
 }

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { WorkflowError } from '@upstash/workflow'
 import { PermanentError } from '../../errors.ts'
 import type { Json, StepOptions, StepOutcome, UndoServices } from '../../workflows/contract.ts'
@@ -5,7 +6,8 @@ import { stepName } from '../../workflows/step-name.ts'
 import { itemError, type ItemError } from '../item-error.ts'
 import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
 import { shownError, type Answer, type ItemRun, type Stop } from './item-run.ts'
-import { answerOf, forgotten } from './replay.ts'
+import { inTime } from './in-time.ts'
+import { answerOf, forgotten, isToUndo } from './replay.ts'
 
 /**
  * Why nothing more of a handler runs in this pass. `replayed`: it has come to what was not begun before. `outgrown`: the
@@ -23,9 +25,6 @@ export type Undo = {
 /** What a step comes to in this pass. */
 export type Answering = Promise<Answer | { is: 'replayed' }>
 
-/** Milliseconds that a handler has to come to what it has asked for before: its chains may compute something. */
-const patience = [0, 10, 20, 40, 80]
-
 /** Settles never: nothing of a handler runs after a step that stops it. */
 const never = new Promise<never>(() => undefined)
 
@@ -34,7 +33,7 @@ const never = new Promise<never>(() => undefined)
  * that no `catch` or `finally` of it is in the way of the SDK or of the undoing: `stop` or `abort` hears of it.
  */
 export class Pass {
-  readonly undos: Undo[] = []
+  readonly undos = new Map<string, Undo>()
   /** Milliseconds of work of the steps so far. */
   workMs = 0
 
@@ -42,7 +41,7 @@ export class Pass {
   readonly #asked = new Map<string, { ledgerName: string; isUndoable: boolean }>()
   /** Nothing begins any more. */
   #isOver = false
-  #inside: string | null = null
+  readonly #inside = new AsyncLocalStorage<string>()
   /** Steps that have not come to anything yet; one of them may be a wait. */
   readonly #open = new Set<Promise<Answer>>()
   #isWaiting = false
@@ -55,7 +54,7 @@ export class Pass {
     this.#run = run
     this.#stop = (stopped) => {
       this.end()
-      stop(stopped)
+      void this.undosNamed().then(() => stop(stopped))
     }
     this.#abort = (error) => {
       this.end()
@@ -80,7 +79,8 @@ export class Pass {
   ): Answering {
     const { error } = stepName.safeParse(name)
     if (error !== undefined) throw new PermanentError(`${JSON.stringify(name)} ${error.issues[0]?.message}`)
-    if (this.#inside !== null) throw new PermanentError(`the step ${name} is inside the step ${this.#inside}`)
+    const outer = this.#inside.getStore()
+    if (outer !== undefined) throw new PermanentError(`the step ${name} is inside the step ${outer}`)
     if (this.#asked.has(name)) throw new PermanentError(`the step ${name} is there twice`)
     this.#asked.set(name, { ledgerName, isUndoable: kind === 'step' || kind === 'call' })
     const recorded = this.#run.recorded.get(ledgerName)
@@ -117,16 +117,11 @@ export class Pass {
 
   /** The handler has its turn first: it may come to its end with what was waited for. */
   async #handlersTurn(): Promise<void> {
-    let lost: string | undefined
-    for (const ms of patience) {
-      await new Promise((resolve) => {
-        setTimeout(resolve, ms)
-      })
-      lost = forgotten(this.#run.recorded, [...this.#asked.values()])
-      if (lost === undefined || this.#isOver) break
-    }
+    const look = () => (this.#isOver ? undefined : forgotten(this.#run.recorded, [...this.#asked.values()]))
+    await inTime(() => look() !== undefined)
     this.#turn = undefined
-    if (lost === undefined || this.#isOver) return
+    const lost = look()
+    if (lost === undefined) return
     const message = `${lost} was done, and the handler does not come to it any more: a changed handler needs a new version`
     this.#stop({
       is: 'failed',
@@ -135,30 +130,42 @@ export class Pass {
   }
 
   /** Does the work of a step, in which no other may begin. */
-  async inside<T>(name: string, work: () => Promise<T>): Promise<T> {
-    this.#inside = name
-    try {
-      return await work()
-    } finally {
-      this.#inside = null
-    }
+  inside<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return this.#inside.run(name, work)
   }
 
   /** @throws PermanentError when it is known already how to undo the step, or a step is under way. */
   compensate(undo: Undo): void {
-    if (this.#inside !== null) {
-      throw new PermanentError(`compensate of ${undo.step} is inside the step ${this.#inside}`)
+    const outer = this.#inside.getStore()
+    if (outer !== undefined) {
+      throw new PermanentError(`compensate of ${undo.step} is inside the step ${outer}`)
     }
-    if (this.undos.some(({ step }) => step === undo.step)) {
-      throw new PermanentError(`compensate names the step ${undo.step} twice`)
-    }
-    this.undos.push(undo)
+    if (this.undos.has(undo.step)) throw new PermanentError(`compensate names the step ${undo.step} twice`)
+    this.undos.set(undo.step, undo)
+  }
+
+  /** Whether the handler has asked for a step of this name. */
+  hasAskedFor(name: string): boolean {
+    return this.#asked.has(name)
+  }
+
+  /**
+   * While an item is undone: every chain of its handler has had the time to say how to undo what it has done. Nothing is
+   * begun meanwhile, so that no chain can be ahead of another.
+   */
+  async undosNamed(): Promise<void> {
+    if (this.#run.undoing === null) return
+    const missing = () =>
+      [...this.#run.recorded.values()].some(
+        (step) => step.undoable && isToUndo(step) && !this.undos.has(step.name),
+      )
+    await inTime(missing)
   }
 
   /** @throws PermanentError when something is to be undone that was no step; of the waits, only calls do anything. */
   checkUndos(): void {
-    const unknown = this.undos.find(({ step }) => this.#asked.get(step)?.isUndoable !== true)
-    if (unknown !== undefined) throw new PermanentError(`compensate names ${unknown.step}, which is no step`)
+    const unknown = [...this.undos.keys()].find((step) => this.#asked.get(step)?.isUndoable !== true)
+    if (unknown !== undefined) throw new PermanentError(`compensate names ${unknown}, which is no step`)
   }
 
   /** Gives the handler what a step came to, or nothing at all. */

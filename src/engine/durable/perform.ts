@@ -5,7 +5,7 @@ import { secondsOf } from '../../workflows/duration.ts'
 import { stepServices } from '../configured.ts'
 import { checkStorable, until } from '../do-work.ts'
 import { itemError, type ItemError } from '../item-error.ts'
-import { beginStep, beginUndo, type Begun, type StepAt } from '../ledger/item-steps/begin-step.ts'
+import { beginStep, beginUndo, type Beginning, type Begun } from '../ledger/item-steps/begin-step.ts'
 import { finishStep, type StepEnd } from '../ledger/item-steps/finish-step.ts'
 import { noted } from '../noted.ts'
 import { atClosedGate } from './closed-gate.ts'
@@ -40,13 +40,15 @@ const undoing: Kind = {
   failed: (error) => ({ status: 'not_undone', error }),
 }
 
+type StepToDo = Pick<Beginning, 'name' | 'undoable'>
+
 /** Does a step, unless the ledger says that it was done. */
 export const performStep = (
   run: ItemRun,
-  name: string,
+  step: StepToDo,
   work: StepWork<Json | void>,
   options: StepOptions = {},
-): Promise<Answer> => perform(run, name, doing, work, options)
+): Promise<Answer> => perform(run, step, doing, work, options)
 
 /** Undoes a step, unless the ledger says that there is nothing to undo. */
 export const performUndo = (
@@ -54,12 +56,12 @@ export const performUndo = (
   name: string,
   undo: (services: StepServices & { stepKey: string }, result: Json) => Promise<void>,
   options: StepOptions,
-): Promise<Answer> => perform(run, name, undoing, undo, options)
+): Promise<Answer> => perform(run, { name, undoable: true }, undoing, undo, options)
 
 /** Begins, works and notes what came of it. */
 async function perform(
   run: ItemRun,
-  name: string,
+  { name, undoable }: StepToDo,
   kind: Kind,
   work: (services: StepServices & { stepKey: string }, result: Json) => Promise<Json | void>,
   options: StepOptions,
@@ -69,7 +71,7 @@ async function perform(
   const seconds = secondsOf(timeout)
   // Before the step begins, so that the work is aborted no later than its lease ends.
   const signal = AbortSignal.timeout(seconds * 1000)
-  const at: StepAt = { ...item, name }
+  const at = { ...item, name, undoable }
   const lease = { token: crypto.randomUUID(), seconds }
   const begun = await kind.begin(services.db, at, lease)
   if (begun.outcome !== 'begun') return await notBegun(run, begun, name)

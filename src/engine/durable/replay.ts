@@ -7,19 +7,18 @@ import { failedBefore, type Answer } from './item-run.ts'
  */
 export function answerOf(step: RecordedStep | undefined, isUndoing: boolean): Answer | undefined {
   if (step === undefined) return undefined
-  const { status, result, error, ended, again, workMs } = step
+  const { status, result, error, ended, old, workMs } = step
   const isUndone = status === 'undoing' || status === 'undone'
   if (isUndone && !(isUndoing && ended)) return undefined
-  if (error !== null && (isUndone || (status === 'failed' && (isUndoing || !again)))) {
+  if (error !== null && (isUndone || (status === 'failed' && (isUndoing || !old)))) {
     return failedBefore(error, workMs)
   }
   return status === 'done' || isUndone ? { is: 'done', value: result, workMs } : undefined
 }
 
 /**
- * The step that was done, or may have been, and that a handler has not asked for though it has come to something which the
- * ledger does not know. Undefined: there is none, or something comes first that is done again, and may come to something
- * else, so that the handler goes another way.
+ * The step that was done and that a handler has not asked for though it has come to something which the ledger does not
+ * know. What stands from before an operator's retry may rightly be left out once anything has been done anew since.
  */
 export function forgotten(
   recorded: ReadonlyMap<string, RecordedStep>,
@@ -27,11 +26,15 @@ export function forgotten(
 ): string | undefined {
   const asked = new Set(asking.map(({ ledgerName }) => ledgerName))
   const steps = [...recorded.values()]
-  const isNew = [...asked].some((name) => !recorded.has(name))
-  if (!isNew || steps.some((step) => asked.has(step.name) && answerOf(step, false) === undefined))
-    return undefined
-  return steps.find(
-    ({ name, kind, status, uncertain }) =>
-      (kind === 'step' || kind === 'call') && (status === 'done' || uncertain) && !asked.has(name),
-  )?.name
+  if ([...asked].every((name) => recorded.has(name))) return undefined
+  const isAnew = steps.some((step) => asked.has(step.name) && !(step.old && stands(step)))
+  return steps.find((step) => isWork(step) && stands(step) && !asked.has(step.name) && !(step.old && isAnew))
+    ?.name
 }
+
+const isWork = ({ kind }: RecordedStep) => kind === 'step' || kind === 'call'
+const stands = ({ status }: RecordedStep) => status !== 'failed' && status !== 'undone'
+
+/** What a step has done, or may have done, that is to be undone. */
+export const isToUndo = ({ status, uncertain }: RecordedStep): boolean =>
+  status === 'done' || status === 'undoing' || (status !== 'undone' && uncertain)

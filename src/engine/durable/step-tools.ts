@@ -13,7 +13,12 @@ export function stepTools(run: ItemRun, pass: Pass): StepTools {
     checkOptions(run.workflow, name, options)
     return pass.answer(name, () =>
       sdkStep(run, name, () =>
-        performStep(run, name, (services) => pass.inside(name, () => work(services)), options),
+        performStep(
+          run,
+          { name, undoable: pass.undos.has(name) },
+          (services) => pass.inside(name, () => work(services)),
+          options,
+        ),
       ),
     )
   }

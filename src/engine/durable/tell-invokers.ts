@@ -1,9 +1,11 @@
+import type { Invoker } from '../../db/schema.ts'
 import { forgetInvokers, untoldEnds } from '../ledger/invokers.ts'
 import type { Services } from '../services.ts'
 import { giveEventTo } from './events.ts'
 
 /**
- * Tells whoever invoked items that have ended what came of them. May be repeated.
+ * Tells whoever invoked items that have ended what came of them. May be repeated. One that has failed meanwhile hears of it
+ * when it is tried again.
  *
  * @param which all of them, or those of a batch, or one of its items.
  */
@@ -13,7 +15,11 @@ export async function tellInvokers(
 ): Promise<void> {
   for (const ended of await untoldEnds(services.db, which)) {
     const { status, data, invokers } = ended
-    for (const invoker of invokers) await giveEventTo(services, invoker, { status, data })
-    await forgetInvokers(services.db, ended)
+    const told: Invoker[] = []
+    for (const invoker of invokers) {
+      const given = await giveEventTo(services, invoker, { status, data })
+      if (given.length > 0) told.push(invoker)
+    }
+    await forgetInvokers(services.db, ended, told)
   }
 }

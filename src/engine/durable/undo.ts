@@ -1,35 +1,50 @@
 import { PermanentError } from '../../errors.ts'
 import { itemError, type ItemError } from '../item-error.ts'
 import { noteUndoing } from '../ledger/item-steps/note-undoing.ts'
-import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
-import { sdkStep, shownError, superseded, type Answer, type ItemRun, type Over } from './item-run.ts'
+import { sdkStep, shownError, type Answer, type ItemRun, type Over } from './item-run.ts'
 import { performUndo } from './perform.ts'
 import type { Undo } from './pass.ts'
+import { isToUndo } from './replay.ts'
+
+type Why = { status: 'failed' | 'cancelled'; error: ItemError }
 
 /**
- * Undoes, of the steps that the handler has said how to undo, those that have done something or may have, as the ledger
- * says: one after the other, the last registered first, each as a step of the run.
+ * Notes, before anything is undone, that nothing more is done for the item, whatever becomes of this run.
+ *
+ * @returns the run as it is then, in which the handler says how to undo what there is. Null: the item is at another attempt.
+ */
+export async function asUndoing(run: ItemRun, { status, error }: Why): Promise<ItemRun | null> {
+  if (run.undoing !== null) return run
+  const steps = await sdkStep(
+    run,
+    'undo',
+    async () => (await noteUndoing(run.services.db, run.item, status, shownError(error))) ?? null,
+  )
+  return steps && { ...run, undoing: status, recorded: new Map(steps.map((step) => [step.name, step])) }
+}
+
+/**
+ * Undoes what the steps of an item have done or may have: one after the other, the last begun first, each as a step of
+ * the run. What the handler does not say how to undo stands.
  *
  * @returns what could not be undone. `Over`: another run goes on with it.
  */
 export async function undoAll(
   run: ItemRun,
-  why: { status: 'failed' | 'cancelled'; error: ItemError },
-  undos: readonly Undo[],
+  because: 'failed' | 'cancelled',
+  undos: ReadonlyMap<string, Undo>,
 ): Promise<{ is: 'undone'; failures: ItemError[] } | Over> {
-  const failures = await unknownUndos(run, undos)
-  if (undos.length === 0) return { is: 'undone', failures }
-  const names = await stepsToUndo(run, why)
-  if (names === null) return superseded
-  for (const { step, undo, options } of undos.toReversed()) {
-    if (!names.includes(step)) continue
-    const answer: Answer = await sdkStep(run, `undo:${step}`, () =>
-      performUndo(
-        run,
-        step,
-        (services, result) => undo({ ...services, because: why.status }, result),
-        options,
-      ),
+  const failures: ItemError[] = []
+  for (const step of [...run.recorded.values()].filter(isToUndo).toReversed()) {
+    const { name, undoable, stuck } = step
+    const undo = undos.get(name)
+    if (undo === undefined) {
+      // It was said when the step was begun: the handler has changed, or is not deployed.
+      if (undoable || stuck) failures.push(await unknown(run, name))
+      continue
+    }
+    const answer: Answer = await sdkStep(run, `undo:${name}`, () =>
+      performUndo(run, name, (services, result) => undo.undo({ ...services, because }, result), undo.options),
     )
     if (answer.is === 'over') return answer
     if (answer.is === 'failed') failures.push(answer.error)
@@ -37,34 +52,5 @@ export async function undoAll(
   return { is: 'undone', failures }
 }
 
-/** What an earlier run had begun to undo, and the handler does not say how any more. */
-const unknownUndos = ({ recorded, item }: ItemRun, undos: readonly Undo[]): Promise<ItemError[]> =>
-  Promise.all(
-    [...recorded.values()]
-      .filter(({ name, stuck }) => stuck && !undos.some(({ step }) => step === name))
-      .map(({ name }) =>
-        itemError(
-          new PermanentError(`the handler does not say any more how to undo ${name}`),
-          name,
-          item.itemId,
-        ),
-      ),
-  )
-
-/**
- * What there is to undo, told once nothing is done for the item any more, whatever becomes of this run. Null: the item is
- * at another attempt.
- */
-async function stepsToUndo(
-  run: ItemRun,
-  { status, error }: { status: 'failed' | 'cancelled'; error: ItemError },
-): Promise<string[] | null> {
-  if (run.undoing !== null) return [...run.recorded.values()].filter(isToUndo).map(({ name }) => name)
-  return await sdkStep(run, 'undo', async () => {
-    const steps = await noteUndoing(run.services.db, run.item, status, shownError(error))
-    return steps?.filter(isToUndo).map(({ name }) => name) ?? null
-  })
-}
-
-const isToUndo = ({ status, uncertain }: RecordedStep) =>
-  status === 'done' || status === 'undoing' || (status !== 'undone' && uncertain)
+const unknown = ({ item }: ItemRun, name: string) =>
+  itemError(new PermanentError(`the handler does not say any more how to undo ${name}`), name, item.itemId)

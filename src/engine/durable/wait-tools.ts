@@ -19,6 +19,8 @@ type Wait = {
   name: string
   kind: 'sleep' | 'event' | 'call'
   time: WaitTime
+  /** The step whose answer is waited for, where the handler says so. */
+  answerTo?: string | null
   /** Lets the SDK wait. @returns what it comes to; undefined: the time is over, or the event was given. */
   meanwhile: (waiting: Waiting) => Promise<(() => Promise<Answer>) | undefined>
   /** It sends, charges or changes something. Left out: it does not. */
@@ -43,7 +45,8 @@ function waitIn(run: ItemRun, pass: Pass, wait: Wait): Answering {
   // What anybody may give has names of its own.
   const ledgerName = kind === 'event' ? eventPrefix + name : name
   const begin = async () => {
-    const begun = await startWaiting(run, ledgerName, wait)
+    const step = { name: ledgerName, undoable: pass.undos.has(name) }
+    const begun = await startWaiting(run, step, wait)
     if (begun.is === 'waiting' && (await acts?.(begun)) === true)
       await noteActed(run.services.db, { ...run.item, name: ledgerName })
     return begun
@@ -78,7 +81,7 @@ function sleepTools(run: ItemRun, pass: Pass): Pick<ItemTools, 'sleep' | 'sleepU
 
 const eventTool =
   (run: ItemRun, pass: Pass): ItemTools['waitForEvent'] =>
-  async (name, { data, timeout }) => {
+  async (name, { data, timeout, answerTo = null }) => {
     const time = { seconds: secondsOf(timeout) }
     const meanwhile = async ({ seconds }: Waiting) => {
       const id = await eventId(run.services, run.item, name)
@@ -86,7 +89,7 @@ const eventTool =
       return undefined
     }
     const event = z.object({ data }).nullable()
-    const come = waitIn(run, pass, { name, kind: 'event', time, meanwhile })
+    const come = waitIn(run, pass, { name, kind: 'event', time, answerTo, meanwhile })
     const given = event.parse(await pass.value(judged(run, name, event, come)))
     return given?.data ?? null
   }

@@ -3,11 +3,13 @@ import type { CallAnswer, CallRequest, Json, Usage } from '../../workflows/contr
 import { checkStorable } from '../do-work.ts'
 import { itemError } from '../item-error.ts'
 import { passOn, passOnAgain } from '../layers/pass-on.ts'
+import type { Beginning } from '../ledger/item-steps/begin-step.ts'
 import { beginWait, type WaitTime } from '../ledger/item-steps/begin-wait.ts'
 import { endWait, type WaitEnd } from '../ledger/item-steps/end-wait.ts'
 import { itemState } from '../ledger/item-state.ts'
 import { atClosedGate } from './closed-gate.ts'
 import { failedBefore, over, superseded, type Answer, type ItemRun } from './item-run.ts'
+import { leftBefore } from './left-before.ts'
 import { newRun } from './new-run.ts'
 import { putOff } from './put-off.ts'
 import { triggerItem } from '../trigger.ts'
@@ -15,12 +17,17 @@ import { triggerItem } from '../trigger.ts'
 /** The item waits, for so many seconds. `round` is part of the key of a call. */
 export type Waiting = { is: 'waiting'; seconds: number; round: number }
 
-type Wait = { kind: 'sleep' | 'event' | 'call'; time: WaitTime }
+type Wait = { kind: 'sleep' | 'event' | 'call'; time: WaitTime; answerTo?: string | null }
 
 /** Lets the item wait, and passes on the room that this makes. */
-export async function startWaiting(run: ItemRun, name: string, wait: Wait): Promise<Answer | Waiting> {
+export async function startWaiting(
+  run: ItemRun,
+  step: Pick<Beginning, 'name' | 'undoable'>,
+  { kind, time, answerTo = null }: Wait,
+): Promise<Answer | Waiting> {
   const { services, workflow, item } = run
-  const begun = await beginWait(services.db, { ...item, name }, { ...wait, pageSize: item.pageSize })
+  const wait = { kind, time, answerTo, pageSize: item.pageSize }
+  const begun = await beginWait(services.db, { ...item, ...step }, wait)
   switch (begun.outcome) {
     case 'done':
       return { is: 'done', value: begun.result, workMs: 0 }
@@ -64,7 +71,7 @@ export async function stopWaiting(
       await triggerItem(services, workflow, { ...item, attempt: woken.attempt })
       return over('the budget is reserved for items at work: a new run asks for room')
     case 'superseded':
-      return superseded
+      return await leftBefore(run)
   }
 }
 

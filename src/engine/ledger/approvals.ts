@@ -57,8 +57,9 @@ export async function decide(
     with decided as (
       update approvals set status = ${decision}, decided_by = ${by.actor}, reason = ${by.reason}, decided_at = now()
       where id = ${id} and status = 'pending' and expires_at > now() and exists (
-        select 1 from batch_items i where i.workflow = approvals.workflow and i.item_id = approvals.item_id
-          and i.status in ${unfinished} and i.undoing is null)
+        select 1 from batch_items i join item_steps t on t.batch_id = i.batch_id and t.item_id = i.item_id
+        where i.workflow = approvals.workflow and i.item_id = approvals.item_id and i.status in ${unfinished}
+          and i.undoing is null and t.status = 'done' and t.result = to_jsonb(approvals.id))
       returning *
     )
     ${logChange(

@@ -35,7 +35,7 @@ export type Untold = z.output<typeof row>
 /** So many are told in one go. */
 const mostTold = 500
 
-/** Items that have ended and whose invokers have not been told: all of them, or those of a batch, or one of its items. */
+/** Items that have ended and whose invokers, which go on, have not been told: all of them, or those of a batch, or one of its items. */
 export async function untoldEnds(
   db: Db,
   which: { batchId?: string; itemId?: string } = {},
@@ -44,17 +44,25 @@ export async function untoldEnds(
     select i.batch_id as "batchId", i.item_id as "itemId", i.status, r.data, i.invokers
     from batch_items i left join results r
       on i.status = 'succeeded' and r.workflow = i.workflow and r.scope = i.scope and r.item_id = i.item_id
-    where i.invokers <> '[]' and i.ended_at is not null
+    where i.invokers <> '[]' and i.ended_at is not null and exists (
+        select 1 from jsonb_to_recordset(i.invokers) as who("batchId" uuid, "itemId" text)
+        join batch_items c on c.batch_id = who."batchId" and c.item_id = who."itemId"
+        where c.status in ${unfinished} and c.undoing is null)
       and (i.batch_id = ${which.batchId ?? null}::uuid) is not false
       and (i.item_id = ${which.itemId ?? null}::text) is not false
     limit ${mostTold}::int`
   return await queryRows(db, statement, row)
 }
 
-/** Notes that the invokers of an item have been told of its end. */
-export async function forgetInvokers(db: Db, { batchId, itemId, invokers }: Untold): Promise<void> {
+/** Notes that these invokers of an item have been told of its end. */
+export async function forgetInvokers(
+  db: Db,
+  { batchId, itemId, invokers }: Untold,
+  told: readonly Invoker[],
+): Promise<void> {
+  const left = JSON.stringify(invokers.filter((invoker) => !told.includes(invoker)))
   await db.execute(sql`
-    update batch_items set invokers = '[]'
+    update batch_items set invokers = ${left}::jsonb
     where batch_id = ${batchId}::uuid and item_id = ${itemId} and ended_at is not null
       and invokers = ${JSON.stringify(invokers)}::jsonb`)
 }

@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { morePages } from './bounds.ts'
 import type { DueItem } from './due-items.ts'
+import { isUntold } from './item-steps/give-event.ts'
 import { logHealedItems } from './log-heal.ts'
 import type { NextPage } from './settle.ts'
 
@@ -29,7 +30,8 @@ export const requeue = (
   item as (
     select i.item_id, i.status from batch join batch_items i on i.batch_id = batch.id
     where ${wanted.which} and (i.status = 'queued' or (i.status = 'running' and i.lease_until <= now())
-      or (i.status = 'waiting' and i.waiting_until <= now() - interval '60 seconds'))
+      or (i.status = 'waiting' and i.waiting_until <= now() - interval '60 seconds')
+      or (${wanted.heals}::boolean and ${isUntold(sql.raw('i'))}))
   ),
   requeued as (
     update batch_items i set

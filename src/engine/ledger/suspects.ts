@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import { morePages, outstandingOf } from './bounds.ts'
+import { isUntold } from './item-steps/give-event.ts'
 import { unfinished } from './needs-work.ts'
 
 const itemRow = z.object({
@@ -55,7 +56,7 @@ export async function findSuspects(db: Db, workflow: string, graceSeconds: numbe
           select * from batch_items i
           where i.batch_id = b.id and i.status in ${unfinished} and (not ${isHeld} or i.undoing is not null) and case i.status
             when 'queued' then i.queued_at <= ${calm} when 'running' then i.lease_until <= now()
-            else i.waiting_until <= least(${calm}, now() - interval '60 seconds') end
+            else i.waiting_until <= least(${calm}, now() - interval '60 seconds') or ${isUntold(sql.raw('i'))} end
           order by i.queued_at, i.item_id limit ${mostItems}) i), '[]') as items
     from batches b
     where b.workflow = ${workflow} and (

@@ -163,6 +163,30 @@ describe('a retry', () => {
     expect(acts).toEqual(['reserve', 'ask customer', 'release', 'reserve'])
   })
 
+  test.each([
+    ['stands though it was done before the one that is undone', 'ask', 'succeeded'],
+    ['is undone though another one after it stands', 'reserve', 'waiting'],
+  ])('waits as the handler says for an answer to a step that %s', async (_, answerTo, status) => {
+    let fails = true
+    const one = await start(async (__, { step, compensate, waitForEvent }) => {
+      await step('ask', async () => undefined)
+      compensate('reserve', async () => undefined)
+      await step('reserve', async () => undefined)
+      if (answerTo === 'reserve') await step('log', async () => undefined)
+      const answer = await waitForEvent('answer', { data: z.string(), timeout: '30 days', answerTo })
+      await step('last', async () => {
+        if (fails) throw new PermanentError('no')
+      })
+      return { text: String(answer) }
+    })
+    await one.runUntilWaiting()
+    await one.give('answer', 'yes')
+    await one.runUntilWaiting()
+    fails = false
+    await one.act('retry', { all: true })
+    expect(await one.runUntilWaiting()).toMatchObject({ status })
+  })
+
   test('finishes an undo with the version of the handler that knows it', async () => {
     const acts: string[] = []
     let stuck = true

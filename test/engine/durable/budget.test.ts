@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { endWait } from '../../../src/engine/ledger/item-steps/end-wait.ts'
 import type { Fate, PendingDelivery } from '../../support/deliveries.ts'
-import { insertUsers } from '../../support/population.ts'
+import { startOne } from '../../support/durable.ts'
+import { insertUsers, userId } from '../../support/population.ts'
 import { local, resetEverything, rounds } from '../../support/rounds.ts'
 import { durableToy } from '../../support/toy.ts'
 import { anything, start } from './one-user.ts'
@@ -111,4 +113,28 @@ describe('a call', () => {
     expect(spent.inputTokens).toBeGreaterThan(0)
     expect(spent.outputTokens).toBeGreaterThan(0)
   })
+})
+
+test('what a call has used is booked once when its end comes twice', async () => {
+  await users(1)()
+  const one = await startOne(
+    durableToy(async (_, { call }) => call('ask', ({ ai }) => ai.object(anything))),
+    userId(1),
+  )
+  let asked = 0
+  await one.deliver({
+    fate: (delivery) => {
+      if (delivery.url.startsWith('https://rounds.test')) return 'normal'
+      asked += 1
+      return 'lost'
+    },
+    until: () => asked === 1,
+    concurrency: 1,
+  })
+  const at = { batchId: one.batchId, itemId: userId(1), attempt: 1, name: 'ask' }
+  const end = { status: 'again' as const, error: { name: 'E', message: 'busy', step: 'ask' } }
+  const used = { inputTokens: 100, outputTokens: 10 }
+  await endWait(one.services.db, at, end, { pageSize: 50 }, used)
+  await endWait(one.services.db, at, end, { pageSize: 50 }, used)
+  expect((await one.now()).spent).toMatchObject(used)
 })

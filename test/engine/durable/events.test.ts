@@ -2,11 +2,11 @@ import { beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { giveEvent } from '../../../src/engine/ledger/item-steps/give-event.ts'
 import { reconcile } from '../../../src/engine/reconcile.ts'
-import { isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
+import { isItem, qstash, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
 import { startOne } from '../../support/durable.ts'
 import { userId } from '../../support/population.ts'
 import { durableToy } from '../../support/toy.ts'
-import { oneUser, start } from './one-user.ts'
+import { oneUser, start, type Toy } from './one-user.ts'
 
 beforeEach(oneUser)
 
@@ -122,4 +122,22 @@ test('an event that is called as the sleep of an item is not waited for', async 
     body: { items: [{ waiting: false }] },
   })
   expect(await one.call('POST', `${path}/constructor`, { data: 'x' })).toMatchObject({ status: 200 })
+})
+
+test('an item whose run is lost goes on with a tick once it has got its event', async () => {
+  const handler: Toy = async (_, { waitForEvent }) => ({
+    text: (await waitForEvent('word', { data: z.string(), timeout: '30 days' })) ?? 'none',
+  })
+  const one = await start(handler)
+  const runs = new Set<string>()
+  await one.runUntilWaiting({
+    fate: (delivery) => {
+      if (isItem(delivery)) runs.add(delivery.headers['upstash-workflow-runid'] ?? '')
+      return 'normal'
+    },
+  })
+  for (const runId of runs) await qstash('/local/drop', { runId })
+  expect(await one.give('word', 'here')).toBe(true)
+  await reconcile(one.services, [durableToy(handler)], { graceSeconds: 0 })
+  expect(await one.runUntilWaiting()).toMatchObject({ status: 'succeeded', attempt: 2 })
 })

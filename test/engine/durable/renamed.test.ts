@@ -30,6 +30,22 @@ const said =
   'welcome was done, and the handler does not come to it any more: a changed handler needs a new version'
 
 describe('a step that was renamed in place is not done a second time', () => {
+  test('beside a wait that is begun with it', async () => {
+    const { acts, handler } = mailing()
+    const handlers = (mail: string): Toy => {
+      const only = handler(mail, () => Promise.resolve({ text: '' }))
+      return async (item, tools) => {
+        await Promise.all([only(item, tools), week(item, tools)])
+        return { text: 'done' }
+      }
+    }
+    const one = await start(handlers('welcome'))
+    await one.runUntilWaiting()
+    await rounds([durableToy(handlers('greeting'))]).deliver()
+    expect(await one.item()).toMatchObject({ status: 'failed', error: { message: said } })
+    expect(acts).toEqual(['mail'])
+  })
+
   test('by an item that waits', async () => {
     const { acts, handler } = mailing()
     const one = await start(handler('welcome', week))
@@ -91,22 +107,41 @@ test('a chain that computes something between two of its steps has forgotten nei
   expect(acts.toSorted()).toEqual(['a', 'b', 'c', 'inserted'])
 })
 
-test('a retry in which a step comes to something else may go another way', async () => {
+test('a retry in which a step comes to something else may go another way, also in a later run', async () => {
   const acts: string[] = []
   let works = false
-  const one = await start(async (_, { step, parallel }) => {
-    const { first } = await parallel({
+  const one = await start(async (item, tools) => {
+    const { first } = await tools.parallel({
       first: async () => {
         if (!works) throw new PermanentError('not now')
       },
     })
-    await step(first.ok ? 'thanks' : 'sorry', async () => void acts.push(first.ok ? 'thanks' : 'sorry'))
+    const end = first.ok ? 'thanks' : 'sorry'
+    await tools.step(end, async () => void acts.push(end))
     if (!first.ok) throw new PermanentError('so it is')
+    await week(item, tools)
+    await tools.step('last', async () => void acts.push('last'))
     return { text: 'done' }
   })
   await one.run()
   works = true
   await one.act('retry', { all: true })
+  await one.runUntilWaiting()
+  await one.act('pause')
+  await one.run()
+  await one.act('resume')
   expect(await one.run()).toMatchObject({ status: 'succeeded' })
-  expect(acts).toEqual(['sorry', 'thanks'])
+  expect(acts).toEqual(['sorry', 'thanks', 'last'])
+})
+
+test('a retry takes the new version of a handler of which nothing stands', async () => {
+  const old: Toy = async (_, { step }) => ({
+    text: await step('old', () => Promise.reject(new Error('500')), { retries: 0 }),
+  })
+  const current: Toy = async (_, { step }) => ({ text: await step('new', async () => 'v2') })
+  const one = await start(old)
+  expect(await one.run()).toMatchObject({ status: 'failed', handler: 1 })
+  await one.act('retry', { all: true, confirm: true })
+  await rounds([durableToy({ 1: old, 2: current })]).deliver()
+  expect(await one.item()).toMatchObject({ status: 'succeeded', handler: 2 })
 })

@@ -1,6 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { PermanentError, RetryLaterError } from '../../../src/errors.ts'
+import { reportFailure } from '../../../src/engine/report-failure.ts'
 import { skip, type Skip } from '../../../src/workflows/contract.ts'
+import { startOne } from '../../support/durable.ts'
+import { userId } from '../../support/population.ts'
+import { durableToy } from '../../support/toy.ts'
 import { oneUser, start, type Toy } from './one-user.ts'
 
 beforeEach(oneUser)
@@ -145,4 +149,34 @@ test('what was paid otherwise is paid back by the retry when its refund failed',
   expect({ status: item.status, acts, statuses: await one.statuses() }).toMatchObject({
     acts: ['card?', 'other', 'cancel card', 'refund other', 'card'],
   })
+})
+
+test('an item that has done everything, whose run dies then, has succeeded, whatever an earlier try had undone', async () => {
+  const acts: string[] = []
+  let works = false
+  const workflow = durableToy(async (_, { step, parallel, compensate }) => {
+    const { card } = await parallel({
+      card: async () => {
+        if (!works) throw new PermanentError('declined')
+      },
+    })
+    if (!card.ok) {
+      compensate('other', async () => void acts.push('refund'))
+      await step('other', async () => void acts.push('other'))
+      throw new PermanentError('no')
+    }
+    compensate('ship', async () => void acts.push('unship'))
+    await step('ship', async () => void acts.push('ship'))
+    return { text: 'done' }
+  })
+  const one = await startOne(workflow, userId(1))
+  await one.run()
+  works = true
+  await one.act('retry', { all: true })
+  await one.deliver({ until: () => acts.includes('ship'), concurrency: 1 })
+  const { attempt } = await one.item()
+  const run = { layer: 'execute' as const, itemId: userId(1), attempt }
+  await reportFailure(one.services, workflow, one.batchId, run, 'killed')
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  expect(acts).toEqual(['other', 'refund', 'ship'])
 })

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { PermanentError } from '../../../src/errors.ts'
 import type { Handler } from '../../../src/workflows/contract.ts'
+import { startOne } from '../../support/durable.ts'
 import { insertUsers, userId } from '../../support/population.ts'
 import { resetEverything, rounds } from '../../support/rounds.ts'
 import { durableToy } from '../../support/toy.ts'
@@ -84,5 +85,39 @@ describe('an item that failed after it had acted', () => {
     await app.start('toy', { force: true, confirm: true })
     await app.deliver()
     expect(await subjects()).toHaveLength(4)
+  })
+})
+
+const paid = { text: 'paid' }
+
+describe('an item whose handler is not deployed any more says what could not be undone', () => {
+  test.each([
+    ['when its batch is cancelled', false, /^the batch was cancelled; then pay could not be undone/],
+    ['when its undoing was held', true, /^no; then pay could not be undone/],
+  ])('%s', async (_, isHeld, message) => {
+    const acts: string[] = []
+    const turn = (on: boolean) => one.call('PUT', '/api/admin/kill-switches/toy', { on })
+    const paying: Toy = async (__, { step, sleep, compensate }) => {
+      compensate('pay', async () => void acts.push('refund'))
+      await step('pay', async () => void acts.push('pay'))
+      if (!isHeld) await sleep('week', '7 days')
+      await step('last', async () => {
+        await turn(true)
+        throw new PermanentError('no')
+      })
+      return paid
+    }
+    await insertUsers(rounds([]).services.db, 1)
+    const one = await startOne(durableToy({ 1: paying }), userId(1))
+    await one.runUntilWaiting()
+    await turn(false)
+    const after = rounds([durableToy({ 2: current })])
+    await after.call('POST', `/api/admin/batches/${one.batchId}/${isHeld ? 'resume' : 'cancel'}`)
+    await after.deliver()
+    expect(await one.item()).toMatchObject({
+      status: 'failed',
+      error: { message: expect.stringMatching(message) },
+    })
+    expect(acts).toEqual(['pay'])
   })
 })

@@ -8,6 +8,9 @@ import { mayHaveActed, storedError, type StoredError } from './recorded.ts'
 /** A step of a durable item, at the item's attempt. */
 export type StepAt = { batchId: string; itemId: string; attempt: number; name: string }
 
+/** A step that is to be begun. `undoable`: the handler has said how to undo it. */
+export type Beginning = StepAt & { undoable: boolean }
+
 export type Lease = { token: string; seconds: number }
 
 export type Begun =
@@ -53,7 +56,7 @@ const itemOf = ({ batchId, itemId, attempt }: StepAt, which = sql`true`) => sql`
  * to be tried again, or that was undone, begins a new round: whatever remembers its last one by its key must not answer for
  * it.
  */
-export const beginStep = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
+export const beginStep = (db: Db, at: Beginning, lease: Lease): Promise<Begun> =>
   begin(
     db,
     at,
@@ -70,12 +73,12 @@ export const beginStep = (db: Db, at: StepAt, lease: Lease): Promise<Begun> =>
         on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${at.name}
     ),
     taken as (
-      insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, tries, token, lease_until)
+      insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, tries, token, lease_until, undoable)
       select batch_id, item_id, ${at.name}, 'step', 'running', ${at.attempt}::int, 1, ${lease.token}::uuid,
-        now() + make_interval(secs => ${lease.seconds})
+        now() + make_interval(secs => ${lease.seconds}), ${at.undoable}::boolean
       from judged where outcome = 'begun'
       on conflict (batch_id, item_id, name) do update set
-        status = 'running', attempt = excluded.attempt, token = excluded.token, lease_until = excluded.lease_until,
+        status = 'running', attempt = excluded.attempt, undoable = excluded.undoable, token = excluded.token, lease_until = excluded.lease_until,
         round = t.round + ${newRound}::int,
         tries = case when ${newRound} or t.attempt <> excluded.attempt then 1 else t.tries + 1 end,
         uncertain = not ${newRound} and ${mayHaveActed},

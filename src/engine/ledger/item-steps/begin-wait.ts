@@ -5,7 +5,7 @@ import { isOpen, overBudget, stoppedAs } from '../bounds.ts'
 import { afterLock, hasRun, lockItem } from '../lock-item.ts'
 import { movedColumns, settle, untried, type NextPage } from '../settle.ts'
 import { eventPrefix } from './give-event.ts'
-import { newRound, type StepAt } from './begin-step.ts'
+import { newRound, type Beginning } from './begin-step.ts'
 import { storedError, type StoredError } from './recorded.ts'
 
 const batch = sql.raw('batch')
@@ -58,10 +58,10 @@ const row = z.object({
  */
 export async function beginWait(
   db: Db,
-  { batchId, itemId, attempt, name }: StepAt,
-  wait: { kind: 'sleep' | 'event' | 'call'; time: WaitTime; pageSize: number },
+  { batchId, itemId, attempt, name, undoable }: Beginning,
+  wait: { kind: 'sleep' | 'event' | 'call'; time: WaitTime; answerTo: string | null; pageSize: number },
 ): Promise<WaitBegun> {
-  const { kind, time, pageSize } = wait
+  const { kind, time, answerTo, pageSize } = wait
   const isCall = sql`${kind === 'call'}::boolean`
   const until =
     'until' in time ? sql`${time.until}::timestamptz` : sql`now() + make_interval(secs => ${time.seconds})`
@@ -80,14 +80,14 @@ export async function beginWait(
         on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${name}
     ),
     begun as (
-      insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, uncertain, until, ended_at)
+      insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, uncertain, undoable, answer_to, until, ended_at)
       select gate.batch_id, gate.item_id, ${name}, ${kind},
-        case when ${until} <= now() then 'done' else 'waiting' end, ${attempt}::int, ${isCall},
+        case when ${until} <= now() then 'done' else 'waiting' end, ${attempt}::int, ${isCall}, ${undoable}::boolean, ${answerTo}::text,
         ${until},
         case when ${until} <= now() then now() end
       from gate where gate.says = 'open'
       on conflict (batch_id, item_id, name) do update set
-        attempt = excluded.attempt, uncertain = t.status not in ('done', 'given') and excluded.uncertain, error = null,
+        attempt = excluded.attempt, undoable = excluded.undoable, answer_to = excluded.answer_to, uncertain = t.status not in ('done', 'given') and excluded.uncertain, error = null,
         round = t.round + ${newRound}::int, result = case when t.status in ('done', 'given') then t.result end,
         undo_tries = 0, undo_error = null, undone_at = null,
         until = ${waitsUntil}, status = case when ${isOver} then 'done' else 'waiting' end,

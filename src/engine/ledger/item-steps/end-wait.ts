@@ -68,7 +68,7 @@ export async function endWait(
         result = coalesce(${answer}::jsonb, t.result), error = ${error}::jsonb, ended_at = now(),
         uncertain = t.uncertain and ${'error' in end}::boolean
       from item where t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${name}
-        and t.status in ('waiting', 'given')
+        and t.status in ('waiting', 'given') and ${end.status === 'again' ? sql`t.error is null` : sql`true`}
       returning t.*
     ),
     moved as (

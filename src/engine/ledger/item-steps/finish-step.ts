@@ -43,17 +43,18 @@ export async function finishStep(
 }
 
 /**
- * CTE: what was waited for, or given, after a step that is undone now does not stand any more, unless a step that stands
- * came between: then it may be that one which had asked for it.
+ * CTE: what was waited for, or given, as an answer to a step that is undone now does not stand any more. Where the handler
+ * has not said to which, it is to this one, unless a step that stands came between.
  */
 const voidWaits = sql`
     voided as (
       update item_steps t set status = 'undone', undone_at = now()
       from finished f where f.status = 'undone' and t.batch_id = f.batch_id and t.item_id = f.item_id
-        and t.position > f.position and t.kind in ('sleep', 'event') and t.status in ('waiting', 'given', 'done')
-        and not exists (
-          select 1 from item_steps s where s.batch_id = f.batch_id and s.item_id = f.item_id and s.kind in ('step', 'call')
-            and s.status <> 'undone' and s.position > f.position and s.position < t.position)
+        and t.kind in ('sleep', 'event') and t.status in ('waiting', 'given', 'done') and case
+          when t.answer_to is not null then t.answer_to = f.name
+          else t.position > f.position and not exists (
+            select 1 from item_steps s where s.batch_id = f.batch_id and s.item_id = f.item_id and s.kind in ('step', 'call')
+              and s.status <> 'undone' and s.position > f.position and s.position < t.position) end
     )`
 
 function change(end: StepEnd): SQL {

@@ -77,15 +77,20 @@ const untold = z.object({ batchId: z.uuid(), itemId: z.string(), attempt: z.int(
 /** So many are told in one go. */
 const mostTold = 500
 
+/** The item `i` waits for an event which it has been given. */
+export const isUntold = (i: SQL): SQL =>
+  sql`(${i}.status = 'waiting' and not ${isAsleep(i, sql`${i}.waiting_for`)} and ${someStep(
+    i,
+    sql`t.name = ${eventPrefix}::text || ${i}.waiting_for and t.status = 'given'`,
+  )})`
+
 /** Items that wait for an event which they have been given. */
 export const untoldEvents = (db: Db, workflow: string): Promise<z.output<typeof untold>[]> =>
   queryRows(
     db,
     sql`
       select i.batch_id as "batchId", i.item_id as "itemId", i.attempt, i.waiting_for as event
-      from batch_items i join item_steps t on t.batch_id = i.batch_id and t.item_id = i.item_id
-        and t.name = ${eventPrefix}::text || i.waiting_for and t.status = 'given'
-      where i.workflow = ${workflow} and i.status = 'waiting' and not ${isAsleep(sql.raw('i'), sql.raw('i.waiting_for'))}
+      from batch_items i where i.workflow = ${workflow} and ${isUntold(sql.raw('i'))}
       order by i.queued_at limit ${mostTold}::int`,
     untold,
   )

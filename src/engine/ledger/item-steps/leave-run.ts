@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { queryRows, type Db } from '../../../db/client.ts'
+import type { Db } from '../../../db/client.ts'
 import { isOpen } from '../bounds.ts'
-import { hasRun, lockItem } from '../lock-item.ts'
+import { afterLock, hasRun, lockItem } from '../lock-item.ts'
 import { movedColumns, settle, untried } from '../settle.ts'
 
 /**
@@ -10,6 +10,8 @@ import { movedColumns, settle, untried } from '../settle.ts'
  * them for ever.
  */
 const mostRenewals = 5
+
+const row = z.object({ attempt: z.int().nullable() })
 
 /**
  * Queues a durable item whose run ends without having come to the item's end.
@@ -42,6 +44,6 @@ export async function leaveRun(
     ),
     ${settle(pageSize, untried)}
     select moved.attempt from item left join moved on true left join settled on true`
-  const [found] = await queryRows(db, statement, z.object({ attempt: z.int().nullable() }))
-  return found?.attempt
+  const [found] = await afterLock(db, item, statement)
+  return found === undefined ? undefined : row.parse(found).attempt
 }

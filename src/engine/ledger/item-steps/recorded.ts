@@ -18,8 +18,10 @@ export const recordedStep = z.object({
   ended: z.boolean(),
   /** Its undoing has begun and has not succeeded. */
   stuck: z.boolean(),
-  /** It has failed, and an operator wants it to be tried again. */
-  again: z.boolean(),
+  /** The handler has said how to undo it. */
+  undoable: z.boolean(),
+  /** It was begun before an operator had the item tried again. */
+  old: z.boolean(),
   /** Milliseconds of work. */
   workMs: z.int(),
 })
@@ -65,7 +67,7 @@ export const actedSteps = (i: SQL): SQL =>
 /** The steps of the item `i` in the order in which they were begun, as JSON. */
 export const recordedSteps = (i: SQL): SQL => sql`coalesce((
   select jsonb_agg(jsonb_build_object('name', t.name, 'kind', t.kind, 'status', t.status, 'result', t.result, 'error', t.error,
-    'uncertain', ${mayHaveActed}, 'again', t.status = 'failed' and t.attempt < ${i}.retried_attempt, 'ended', t.ended_at is not null, 'stuck', ${isStuck}, 'workMs', t.work_ms) order by t.position)
+    'uncertain', ${mayHaveActed}, 'undoable', t.undoable, 'old', t.attempt < ${i}.retried_attempt, 'ended', t.ended_at is not null, 'stuck', ${isStuck}, 'workMs', t.work_ms) order by t.position)
   from item_steps t where t.batch_id = ${i}.batch_id and t.item_id = ${i}.item_id), '[]')`
 
 /** The item `i` has something to go on from, which only the handler knows that began it. */
