@@ -88,7 +88,7 @@ export const batchItems = pgTable(
     undoing: text('undoing', { enum: undoings }),
     /** The attempt that an operator's last retry gave it: what had failed before is tried again. */
     retriedAttempt: integer('retried_attempt').notNull().default(1),
-    /** How often it has got a new run because its handler had asked for other steps than before. */
+    /** How often it has got a new run because its handler had asked for other steps than before; then, because its undoing died. */
     renewals: integer('renewals').notNull().default(0),
     /** When it was last given to QStash. */
     queuedAt: at('queued_at').notNull().defaultNow(),

@@ -19,18 +19,17 @@ export async function cancel(
   batchId: string,
   by: By,
 ): Promise<boolean> {
-  const dropped = await cancelBatch(services.db, batchId, by)
-  if (dropped === undefined) return false
-  if (workflow === undefined) return true
+  const { isNew, ...dropped } = await cancelBatch(services.db, batchId, by)
+  if (workflow === undefined) return isNew
   await dropRuns(services, workflow, batchId, dropped.superseded)
   try {
     await passOnDropped(services, workflow, batchId, dropped)
-    await startQueued(services, workflow)
+    if (isNew) await startQueued(services, workflow)
   } catch (error) {
     // This batch is cancelled all the same; the tick that reconciles triggers what is left, and starts the other one.
     console.error(`[${workflow.name}:cancel] ${JSON.stringify({ batchId, ...describeError(error) })}`)
   }
-  return true
+  return isNew
 }
 
 /** What follows when items of a cancelled batch were dropped: those that have acted are undone, invokers are told. */

@@ -4,6 +4,7 @@ import type { Db } from '../db/client.ts'
 import { approvals } from '../db/schema.ts'
 import type { Duration, ItemTools, Json } from './contract.ts'
 import { secondsOf } from './duration.ts'
+import { checkName } from './step-name.ts'
 
 /** What a person is asked about an item, and how long they may take. */
 type Question = { subject: string; details: Json; patience: Duration }
@@ -23,6 +24,7 @@ export async function approval(
   { subject, details, patience }: Question,
 ): Promise<Decision> {
   const nth = (what: string, turn: number) => `${name}.${what}${turn === 1 ? '' : `.${turn}`}`
+  checkName(nth('decision', 10))
   compensate(name, async ({ db, stepKey }) => void (await expire(db, stepKey)))
   const id = await step(name, async ({ db, key, item }) => {
     const expiresAt = new Date(Date.now() + secondsOf(patience) * 1000)

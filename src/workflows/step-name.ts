@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { PermanentError } from '../errors.ts'
 
 /** The engine's own steps have a colon, or one of these names. */
 const taken = new Set(['claim', 'save', 'undo', 'anew'])
@@ -11,3 +12,9 @@ export const stepName = z
     'is no name of a step: 1 to 100 letters, digits, spaces, . _ -',
   )
   .refine((name) => !taken.has(name), 'is a name of the engine’s')
+
+/** @throws PermanentError when a step must not be called so. */
+export function checkName(name: string): void {
+  const { error } = stepName.safeParse(name)
+  if (error !== undefined) throw new PermanentError(`${JSON.stringify(name)} ${error.issues[0]?.message}`)
+}

@@ -118,8 +118,8 @@ async function undone(
   const then = await asUndoing(run, { status, error })
   if (then === null) return superseded
   // What is done by now is in the ledger: the handler comes to all of it, in this run as in a later one.
-  const { undos } = then === run ? pass : (await passOf(then, handler, params)).pass
-  const undoing = await undoAll(then, status, undos)
+  const told = then === run ? pass : (await passOf(then, handler, params)).pass
+  const undoing = await undoAll(then, status, told)
   if (undoing.is === 'over') return undoing
   const [failure] = undoing.failures
   if (failure === undefined && run.undoing === 'retry')

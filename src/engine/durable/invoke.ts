@@ -5,6 +5,7 @@ import { addInvoker } from '../ledger/invokers.ts'
 import { rounds } from '../ledger/changes.ts'
 import { latestStatus } from '../ledger/read-items.ts'
 import { storedResult } from '../ledger/results.ts'
+import { checkName } from '../../workflows/step-name.ts'
 import { startItem } from '../start-item.ts'
 import type { ItemRun } from './item-run.ts'
 
@@ -21,6 +22,7 @@ export const invokeTool =
     if (!parsed.success) throw new PermanentError(`the params do not fit: ${z.prettifyError(parsed.error)}`)
     const wanted = { workflow: other, itemId, params: parsed.data }
     const end = `${name}.end`
+    checkName(end)
     const before = await step(name, ({ key }) => startFor(run, end, wanted, key))
     const found = before ?? (await waitForEvent(end, { data: ended, timeout, answerTo: name }))
     return found === null ? null : shown(workflow.data, found)

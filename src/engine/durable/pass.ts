@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { WorkflowError } from '@upstash/workflow'
 import { PermanentError } from '../../errors.ts'
 import type { Json, StepOptions, StepOutcome, UndoServices } from '../../workflows/contract.ts'
-import { stepName } from '../../workflows/step-name.ts'
+import { checkName } from '../../workflows/step-name.ts'
 import { itemError, type ItemError } from '../item-error.ts'
 import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
 import { shownError, type Answer, type ItemRun, type Stop } from './item-run.ts'
@@ -77,8 +77,7 @@ export class Pass {
     make: () => Promise<Answer>,
     { kind = 'step', ledgerName = name }: { kind?: RecordedStep['kind']; ledgerName?: string } = {},
   ): Answering {
-    const { error } = stepName.safeParse(name)
-    if (error !== undefined) throw new PermanentError(`${JSON.stringify(name)} ${error.issues[0]?.message}`)
+    checkName(name)
     const outer = this.#inside.getStore()
     if (outer !== undefined) throw new PermanentError(`the step ${name} is inside the step ${outer}`)
     if (this.#asked.has(name)) throw new PermanentError(`the step ${name} is there twice`)
@@ -130,24 +129,21 @@ export class Pass {
   }
 
   /** Does the work of a step, in which no other may begin. */
-  inside<T>(name: string, work: () => Promise<T>): Promise<T> {
-    return this.#inside.run(name, work)
-  }
+  inside = <T>(name: string, work: () => Promise<T>): Promise<T> => this.#inside.run(name, work)
 
-  /** @throws PermanentError when it is known already how to undo the step, or a step is under way. */
+  /** @throws PermanentError when it is known already how to undo the step, that has begun, or another one is under way. */
   compensate(undo: Undo): void {
     const outer = this.#inside.getStore()
     if (outer !== undefined) {
       throw new PermanentError(`compensate of ${undo.step} is inside the step ${outer}`)
     }
     if (this.undos.has(undo.step)) throw new PermanentError(`compensate names the step ${undo.step} twice`)
+    if (this.#asked.has(undo.step))
+      throw new PermanentError(`compensate of ${undo.step} comes after that step`)
     this.undos.set(undo.step, undo)
   }
 
-  /** Whether the handler has asked for a step of this name. */
-  hasAskedFor(name: string): boolean {
-    return this.#asked.has(name)
-  }
+  hasAskedFor = (name: string): boolean => this.#asked.has(name)
 
   /**
    * While an item is undone: every chain of its handler has had the time to say how to undo what it has done. Nothing is

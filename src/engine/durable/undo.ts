@@ -3,7 +3,7 @@ import { itemError, type ItemError } from '../item-error.ts'
 import { noteUndoing } from '../ledger/item-steps/note-undoing.ts'
 import { sdkStep, shownError, type Answer, type ItemRun, type Over } from './item-run.ts'
 import { performUndo } from './perform.ts'
-import type { Undo } from './pass.ts'
+import type { Pass } from './pass.ts'
 import { isToUndo } from './replay.ts'
 
 type Why = { status: 'failed' | 'cancelled'; error: ItemError }
@@ -32,19 +32,25 @@ export async function asUndoing(run: ItemRun, { status, error }: Why): Promise<I
 export async function undoAll(
   run: ItemRun,
   because: 'failed' | 'cancelled',
-  undos: ReadonlyMap<string, Undo>,
+  pass: Pass,
 ): Promise<{ is: 'undone'; failures: ItemError[] } | Over> {
   const failures: ItemError[] = []
   for (const step of [...run.recorded.values()].filter(isToUndo).toReversed()) {
     const { name, undoable, stuck } = step
-    const undo = undos.get(name)
+    const undo = pass.undos.get(name)
     if (undo === undefined) {
       // It was said when the step was begun: the handler has changed, or is not deployed.
       if (undoable || stuck) failures.push(await unknown(run, name))
       continue
     }
     const answer: Answer = await sdkStep(run, `undo:${name}`, () =>
-      performUndo(run, name, (services, result) => undo.undo({ ...services, because }, result), undo.options),
+      performUndo(
+        run,
+        name,
+        (services, result) =>
+          pass.inside(`undo of ${name}`, () => undo.undo({ ...services, because }, result)),
+        undo.options,
+      ),
     )
     if (answer.is === 'over') return answer
     if (answer.is === 'failed') failures.push(answer.error)

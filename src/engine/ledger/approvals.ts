@@ -75,6 +75,10 @@ export async function decide(
       },
       sql`decided`,
     )}`
-  const [, [found]] = await db.batch([db.execute(update), withId(db, id)])
+  // Before it is judged: whoever holds the item may be about to undo it.
+  const lock = sql`
+    select 1 from batch_items i join approvals a on a.workflow = i.workflow and a.item_id = i.item_id
+    where a.id = ${id} and i.status in ${unfinished} order by i.batch_id for no key update of i`
+  const [, , [found]] = await db.batch([db.execute(lock), db.execute(update), withId(db, id)])
   return found
 }

@@ -8,9 +8,9 @@ import { unfinished } from './needs-work.ts'
  * Ends an active or queued batch, or a completed one that still has items, and every item of it that has not started or
  * whose worker is dead. Durable items that have begun are undone.
  *
- * @returns undefined: it was not active; items that an earlier cancel left behind are ended all the same.
+ * @returns `isNew`: it was active; items that an earlier cancel left behind are ended all the same.
  */
-export async function cancelBatch(db: Db, batchId: string, by: By): Promise<Dropped | undefined> {
+export async function cancelBatch(db: Db, batchId: string, by: By): Promise<Dropped & { isNew: boolean }> {
   const close = sql`
     with was as (select * from batches where id = ${batchId}::uuid for no key update),
     closed as (
@@ -26,5 +26,5 @@ export async function cancelBatch(db: Db, batchId: string, by: By): Promise<Drop
     returning id`
   const drop = dropItems(batchId, { which: sql`true`, heals: false })
   const [closed, [dropped]] = await transact(db, close, drop)
-  return closed.length === 0 ? undefined : parseDropped(dropped)
+  return { isNew: closed.length > 0, ...parseDropped(dropped) }
 }

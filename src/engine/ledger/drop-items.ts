@@ -15,7 +15,7 @@ const row = z.object({
 /**
  * The second statement of a transaction whose first has locked the batch: ends the items of a cancelled batch that are
  * queued, or whose worker is dead. Durable ones that have begun, also those that wait, get a new attempt, in which what
- * they have done is undone.
+ * they have done is undone; one that is undone already goes on, unless the first statement has changed the batch.
  *
  * @param wanted.which condition on `batch_items i`.
  * @param wanted.heals each item is logged as healed.
@@ -26,6 +26,7 @@ export const dropItems = (batchId: string, wanted: { which: SQL; heals: boolean 
     from batches b join batch_items i on i.batch_id = b.id
     where b.id = ${batchId}::uuid and b.status = 'cancelled' and ${wanted.which}
       and (i.status in ('queued', 'waiting') or (i.status = 'running' and i.lease_until <= now()))
+      and (i.undoing is null or ${wanted.heals}::boolean or b.xmin = pg_current_xact_id()::xid)
   ),
   dropped as (
     update batch_items i set

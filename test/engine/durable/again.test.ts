@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { PermanentError } from '../../../src/errors.ts'
 import { droppedHandlers, handlersInUse } from '../../../src/engine/ledger/handlers-in-use.ts'
+import type { ItemTools } from '../../../src/workflows/contract.ts'
 import { failStep, startOne, withUndo } from '../../support/durable.ts'
 import { rounds } from '../../support/rounds.ts'
 import { durableToy } from '../../support/toy.ts'
@@ -57,6 +58,12 @@ describe('a branch of parallel that has failed for good', () => {
     expect(acts).toEqual(['card', 'other card', 'refund', 'card'])
   })
 })
+
+/** A step that is undone when the item fails. */
+async function offer({ step, compensate }: ItemTools) {
+  compensate('offer', async () => undefined)
+  await step('offer', async () => undefined)
+}
 
 const v2: Toy = async (_, { step }) => ({ text: await step('pay', async () => 'v2') })
 
@@ -163,18 +170,41 @@ describe('a retry', () => {
     expect(acts).toEqual(['reserve', 'ask customer', 'release', 'reserve'])
   })
 
-  test.each([
-    ['stands though it was done before the one that is undone', 'ask', 'succeeded'],
-    ['is undone though another one after it stands', 'reserve', 'waiting'],
-  ])('waits as the handler says for an answer to a step that %s', async (_, answerTo, status) => {
+  test.each<[string, (tools: ItemTools) => Promise<void>, string | undefined, boolean]>([
+    [
+      'anew, also when a step has failed before that wait',
+      async (tools) => {
+        await offer(tools)
+        await tools.parallel({ sms: () => Promise.reject(new PermanentError('no such number')) })
+      },
+      undefined,
+      true,
+    ],
+    [
+      'anew as the handler says, though another step stands before that wait',
+      async (tools) => {
+        await offer(tools)
+        await tools.step('log', async () => undefined)
+      },
+      'offer',
+      true,
+    ],
+    [
+      'as the handler says, not for what a step had asked that stands',
+      async (tools) => {
+        await tools.step('ask', async () => undefined)
+        await offer(tools)
+      },
+      'ask',
+      false,
+    ],
+  ])('waits %s', async (_, before, answerTo, anew) => {
     let fails = true
-    const one = await start(async (__, { step, compensate, waitForEvent }) => {
-      await step('ask', async () => undefined)
-      compensate('reserve', async () => undefined)
-      await step('reserve', async () => undefined)
-      if (answerTo === 'reserve') await step('log', async () => undefined)
-      const answer = await waitForEvent('answer', { data: z.string(), timeout: '30 days', answerTo })
-      await step('last', async () => {
+    const one = await start(async (__, tools) => {
+      await before(tools)
+      const wait = { data: z.string(), timeout: '30 days', ...(answerTo && { answerTo }) } as const
+      const answer = await tools.waitForEvent('answer', wait)
+      await tools.step('last', async () => {
         if (fails) throw new PermanentError('no')
       })
       return { text: String(answer) }
@@ -184,7 +214,9 @@ describe('a retry', () => {
     await one.runUntilWaiting()
     fails = false
     await one.act('retry', { all: true })
-    expect(await one.runUntilWaiting()).toMatchObject({ status })
+    expect(await one.runUntilWaiting()).toMatchObject({ status: anew ? 'waiting' : 'succeeded' })
+    expect(await one.give('answer', 'yes')).toBe(anew)
+    expect(await one.run()).toMatchObject({ status: 'succeeded' })
   })
 
   test('finishes an undo with the version of the handler that knows it', async () => {

@@ -95,3 +95,86 @@ test('what was cancelled stays so though the run that undoes it dies', async () 
   expect(await one.run({ fate, concurrency: 1 })).toMatchObject({ status: 'cancelled' })
   expect(because).toEqual(['cancelled'])
 })
+
+test('a second cancel does not put off what is undone already', async () => {
+  const acts: string[] = []
+  let isDown = true
+  const undo = async () => {
+    if (isDown) throw new Error('down')
+    acts.push('undo a')
+  }
+  const one = await start(async (_, { step, sleep, compensate }) => {
+    compensate('a', () => undo(), { backoff: '10 minutes' })
+    await step('a', async () => void acts.push('a'))
+    await sleep('week', '7 days')
+    return { text: 'never' }
+  })
+  await one.runUntilWaiting()
+  await one.act('cancel')
+  await one.runUntilWaiting({ longestSkipMs: 1000 })
+  isDown = false
+  const { attempt } = await one.item()
+  await one.services.db.execute(sql`update batch_items set lease_until = now() - interval '1 second'`)
+  expect(await one.act('cancel')).toMatchObject({ status: 200 })
+  expect(await one.run()).toMatchObject({ status: 'cancelled', attempt })
+  expect(acts).toEqual(['a', 'undo a'])
+})
+
+test('a step in which the Worker died is undone also when its next try is refused for certain', async () => {
+  const acts: string[] = []
+  const one = await start(async (_, { step, compensate }) => {
+    compensate('charge', async () => void acts.push('undo'))
+    await step('charge', async ({ db }) => {
+      acts.push('charge')
+      if (acts.length > 1) throw new PermanentError('declined')
+      await db.execute(
+        sql`update item_steps set lease_until = now() - interval '1 second', token = gen_random_uuid()`,
+      )
+      throw new Error('nobody hears of this')
+    })
+    return { text: 'never' }
+  })
+  expect(await one.run()).toMatchObject({ status: 'failed', error: { message: 'declined' } })
+  expect(acts).toEqual(['charge', 'charge', 'undo'])
+})
+
+test('what is undone for a cancel though its handler breaks by then is said to stand', async () => {
+  const acts: string[] = []
+  let isBroken = false
+  const one = await start(async (_, { step, sleep, compensate }) => {
+    if (isBroken) throw new TypeError('x is undefined')
+    compensate('charge', async () => void acts.push('refund'))
+    await step('charge', async () => void acts.push('charge'))
+    await sleep('week', '7 days')
+    return { text: 'never' }
+  })
+  await one.runUntilWaiting()
+  isBroken = true
+  await one.act('cancel')
+  expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'UndoFailed', step: 'charge' } })
+  expect(acts).toEqual(['charge'])
+})
+
+test('an item that has run very often is undone though a run dies meanwhile', async () => {
+  const acts: string[] = []
+  const one = await start(async (_, { step, sleep, compensate }) => {
+    for (const name of ['a', 'b']) {
+      compensate(name, async () => void acts.push(`undo ${name}`))
+      await step(name, async () => void acts.push(name))
+    }
+    await sleep('week', '7 days')
+    return { text: 'never' }
+  })
+  await one.runUntilWaiting()
+  await one.act('cancel')
+  await one.services.db.execute(sql`update batch_items set claims = 1440`)
+  const runs = new Set<string | undefined>()
+  const fate = (delivery: PendingDelivery): Fate => {
+    if (!isItem(delivery) || isFailureCallback(delivery)) return 'normal'
+    const run = delivery.headers['upstash-workflow-runid']
+    if (acts.includes('undo b')) runs.add(run)
+    return runs.size === 1 && runs.has(run) ? 'lost' : 'normal'
+  }
+  expect(await one.run({ fate, concurrency: 1 })).toMatchObject({ status: 'cancelled' })
+  expect(acts).toEqual(['a', 'b', 'undo b', 'undo a'])
+})

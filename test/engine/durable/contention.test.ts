@@ -4,6 +4,7 @@ import { beginStep, beginUndo } from '../../../src/engine/ledger/item-steps/begi
 import { endWait } from '../../../src/engine/ledger/item-steps/end-wait.ts'
 import { giveEvent } from '../../../src/engine/ledger/item-steps/give-event.ts'
 import { noteUndoing } from '../../../src/engine/ledger/item-steps/note-undoing.ts'
+import { approval } from '../../../src/workflows/approval.ts'
 import type { Fate, PendingDelivery } from '../../support/deliveries.ts'
 import { lane } from '../../support/lane.ts'
 import { userId } from '../../support/population.ts'
@@ -112,6 +113,21 @@ describe.runIf(lane.postgres === 'PostgreSQL')('statements that wait for each ot
     const give = () => giveEvent(one.services.db, to, 'x', null)
     const given = await whileHeld(one.services, 'batch_items', () => Promise.all([give(), give()]))
     expect(given.flat().map(({ counts }) => counts)).toEqual([true, true])
+  })
+
+  test('nobody is told that something is approved whose item is just being undone', async () => {
+    const one = await start(async (_, tools) => ({
+      text: await approval(tools, 'review', { subject: 'x', details: {}, patience: '3 days' }),
+    }))
+    await one.runUntilWaiting()
+    const { db } = one.services
+    const held = db.batch([
+      db.execute(sql`update batch_items set status = 'running', undoing = 'failed'`),
+      db.execute(sql`select pg_sleep(1.5)`),
+    ])
+    await pause(300)
+    const [decided] = await Promise.all([one.decide('approved'), held])
+    expect(decided.status).toBe(409)
   })
 
   test('an undo that has ended meanwhile is not begun again', async () => {

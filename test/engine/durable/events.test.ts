@@ -2,7 +2,13 @@ import { beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { giveEvent } from '../../../src/engine/ledger/item-steps/give-event.ts'
 import { reconcile } from '../../../src/engine/reconcile.ts'
-import { isItem, qstash, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
+import {
+  isFailureCallback,
+  isItem,
+  qstash,
+  type Fate,
+  type PendingDelivery,
+} from '../../support/deliveries.ts'
 import { startOne } from '../../support/durable.ts'
 import { userId } from '../../support/population.ts'
 import { durableToy } from '../../support/toy.ts'
@@ -124,11 +130,12 @@ test('an event that is called as the sleep of an item is not waited for', async 
   expect(await one.call('POST', `${path}/constructor`, { data: 'x' })).toMatchObject({ status: 200 })
 })
 
+const hearing: Toy = async (_, { waitForEvent }) => ({
+  text: (await waitForEvent('word', { data: z.string(), timeout: '30 days' })) ?? 'none',
+})
+
 test('an item whose run is lost goes on with a tick once it has got its event', async () => {
-  const handler: Toy = async (_, { waitForEvent }) => ({
-    text: (await waitForEvent('word', { data: z.string(), timeout: '30 days' })) ?? 'none',
-  })
-  const one = await start(handler)
+  const one = await start(hearing)
   const runs = new Set<string>()
   await one.runUntilWaiting({
     fate: (delivery) => {
@@ -138,6 +145,18 @@ test('an item whose run is lost goes on with a tick once it has got its event', 
   })
   for (const runId of runs) await qstash('/local/drop', { runId })
   expect(await one.give('word', 'here')).toBe(true)
-  await reconcile(one.services, [durableToy(handler)], { graceSeconds: 0 })
+  await reconcile(one.services, [durableToy(hearing)], { graceSeconds: 0 })
   expect(await one.runUntilWaiting()).toMatchObject({ status: 'succeeded', attempt: 2 })
+})
+
+const unreached = (delivery: PendingDelivery): Fate =>
+  isItem(delivery) && !isFailureCallback(delivery) ? 'lost' : 'normal'
+
+test('an item that was given an event, and that no delivery has ever reached, has not failed', async () => {
+  const one = await start(async (_, { waitForEvent }) => ({
+    text: String(await waitForEvent('word', { data: z.string(), timeout: '3 days' })),
+  }))
+  await one.give('word', 'early')
+  expect(await one.run({ fate: unreached, concurrency: 1 })).toMatchObject({ status: 'queued' })
+  expect(await one.now()).toMatchObject({ status: 'paused', pausedBy: 'lost_run' })
 })

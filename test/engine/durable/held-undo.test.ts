@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { PermanentError } from '../../../src/errors.ts'
 import { reconcile } from '../../../src/engine/reconcile.ts'
+import { reportFailure } from '../../../src/engine/report-failure.ts'
 import type { Fate } from '../../support/deliveries.ts'
 import { durableToy } from '../../support/toy.ts'
 import { startOne } from '../../support/durable.ts'
@@ -96,4 +97,37 @@ test('an undoing whose run is lost goes on with a tick, also when its batch is p
     status: 'failed',
     acts: ['a', 'b', 'undo b', 'undo a'],
   })
+})
+
+test('a retry whose undoing dies goes on after it', async () => {
+  const acts: string[] = []
+  let isStuck = true
+  const workflow = durableToy(async (_, { step, compensate }) => {
+    for (const name of ['a', 'b']) {
+      compensate(name, async () => {
+        if (isStuck && name === 'a') throw new PermanentError('stuck')
+        acts.push(`undo ${name}`)
+      })
+      await step(name, async () => void acts.push(name))
+    }
+    await step('c', async () => {
+      if (isStuck) throw new PermanentError('no')
+    })
+    return { text: 'done' }
+  })
+  const one = await startOne(workflow, userId(1))
+  expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'UndoFailed' } })
+  isStuck = false
+  await one.act('retry', { all: true })
+  await one.deliver({ until: () => acts.includes('undo a'), concurrency: 1 })
+  const { attempt } = await one.item()
+  await reportFailure(
+    one.services,
+    workflow,
+    one.batchId,
+    { layer: 'execute', itemId: userId(1), attempt },
+    'killed',
+  )
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  expect(acts).toEqual(['a', 'b', 'undo b', 'undo a', 'a', 'b'])
 })

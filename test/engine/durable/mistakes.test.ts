@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { PermanentError } from '../../../src/errors.ts'
 import type { Json } from '../../../src/workflows/contract.ts'
 import { mockStep, startOne } from '../../support/durable.ts'
 import { userId } from '../../support/population.ts'
@@ -39,6 +41,33 @@ describe('an author who errs is told at once', () => {
         }),
       }),
       'compensate of a is inside the step a',
+    ],
+    [
+      'an undo that is said after its step',
+      async (_, { step, compensate }) => {
+        const text = await step('a', async () => 'x')
+        compensate('a', async () => undefined)
+        return { text }
+      },
+      'compensate of a comes after that step',
+    ],
+    [
+      'a step inside an undo',
+      async (_, { step, compensate }) => {
+        compensate('a', () => step('inner', async () => undefined))
+        await step('a', async () => undefined)
+        throw new PermanentError('no')
+      },
+      'the step inner is inside the step undo of a',
+    ],
+    [
+      'a name that leaves no room for the end of what is invoked',
+      async (_, { invoke }) => {
+        const workflow = { name: 'toy', params: z.object({}), data: z.object({}) }
+        await invoke('a'.repeat(98), { workflow, itemId: 'x', params: {}, timeout: '1 day' })
+        return { text: '' }
+      },
+      'is no name of a step',
     ],
     [
       'an undo of a wait',

@@ -134,11 +134,12 @@ test('a retry in which a step comes to something else may go another way, also i
   expect(acts).toEqual(['sorry', 'thanks', 'last'])
 })
 
+const old: Toy = async (_, { step }) => ({
+  text: await step('old', () => Promise.reject(new Error('500')), { retries: 0 }),
+})
+const current: Toy = async (_, { step }) => ({ text: await step('new', async () => 'v2') })
+
 test('a retry takes the new version of a handler of which nothing stands', async () => {
-  const old: Toy = async (_, { step }) => ({
-    text: await step('old', () => Promise.reject(new Error('500')), { retries: 0 }),
-  })
-  const current: Toy = async (_, { step }) => ({ text: await step('new', async () => 'v2') })
   const one = await start(old)
   expect(await one.run()).toMatchObject({ status: 'failed', handler: 1 })
   await one.act('retry', { all: true, confirm: true })

@@ -162,7 +162,7 @@ describe('at the same time', () => {
     const batchId = await runningBatch(db, 100)
     const work = times(100, (n) => workOn(db, batchId, userId(n + 1)))
     await pause(30)
-    expect(await cancelBatch(db, batchId, by)).toBeDefined()
+    expect(await cancelBatch(db, batchId, by)).toMatchObject({ isNew: true })
     await work
     const counts = await audit(db, batchId)
     expect(counts).toMatchObject({ status: 'cancelled', recorded: 100, results: counts.succeeded })

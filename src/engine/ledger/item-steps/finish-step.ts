@@ -54,7 +54,7 @@ const voidWaits = sql`
           when t.answer_to is not null then t.answer_to = f.name
           else t.position > f.position and not exists (
             select 1 from item_steps s where s.batch_id = f.batch_id and s.item_id = f.item_id and s.kind in ('step', 'call')
-              and s.status <> 'undone' and s.position > f.position and s.position < t.position) end
+              and (s.status not in ('undone', 'failed') or s.uncertain) and s.position > f.position and s.position < t.position) end
     )`
 
 function change(end: StepEnd): SQL {
