@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { approvals } from '../../src/db/schema.ts'
+import { approvals, itemSteps } from '../../src/db/schema.ts'
 import type { rounds } from '../support/rounds.ts'
 import { addAgent, addUser, subscribe } from '../workflows/records.ts'
 import type { Example } from './calls.ts'
@@ -114,8 +114,14 @@ export const itemExamples: Record<string, { succeeds: Example[]; refused: Exampl
     succeeds: [
       ok(async (app) => {
         await addAgent(app.services.db, 'guide', { review: 'submitted' })
-        await app.call('POST', '/api/admin/workflows/agent-review/items/guide')
-        return { params: await asked(app), body: { decision: 'approved', reason: 'harmless' } }
+        const { body } = await app.call('POST', '/api/admin/workflows/agent-review/items/guide')
+        const { batchId } = z.object({ batchId: z.string() }).parse(body)
+        const params = await asked(app)
+        const step = { batchId, itemId: 'guide', name: 'ask', attempt: 1 }
+        await app.services.db
+          .insert(itemSteps)
+          .values({ ...step, kind: 'step', status: 'done', result: params.id })
+        return { params, body: { decision: 'approved', reason: 'harmless' } }
       }),
     ],
     refused: [
