@@ -26,12 +26,17 @@ export async function doWork(
   return { status: 'succeeded', data }
 }
 
-/** @throws Error when a result would not be read from Postgres as it is. */
+/** What was done has come to something that cannot be kept, and will again. */
+export class ResultError extends Error {
+  override name = 'ResultError'
+}
+
+/** @throws ResultError when a result would not be read from Postgres as it is. */
 export function checkStorable(data: Json): void {
   if (!z.json().safeParse(data).success) {
-    throw new Error('the result is not JSON: it holds a Date, undefined, NaN or the like')
+    throw new ResultError('the result is not JSON: it is or holds a Date, undefined, NaN or the like')
   }
-  if (!isStorable(data)) throw new Error('the result holds a character that cannot be stored')
+  if (!isStorable(data)) throw new ResultError('the result holds a character that cannot be stored')
 }
 
 /**

@@ -45,13 +45,13 @@ export async function approval(
   let left = patience
   for (let turn = 1; ; turn += 1) {
     const settling = nth('settle', turn)
-    // Nothing is to be undone of it, but whoever is asked anew is to be heard anew.
-    compensate(settling, () => Promise.resolve())
     const isTold = await waitForEvent(nth('decision', turn), {
       data: z.json().transform(() => true),
       timeout: left,
       answerTo: name,
     })
+    // Nothing is to be undone of it, but whoever is asked anew is to be heard anew.
+    compensate(settling, () => Promise.resolve())
     const settled = await step(settling, ({ db }) =>
       settle(db, id, isTold === null ? null : nth('decision', turn + 1)),
     )

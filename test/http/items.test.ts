@@ -196,7 +196,7 @@ test('an item that waits is given an event, once, and who gave it is logged', as
   expect(await other('a:b', 1)).toMatchObject({ status: 400 })
   expect(await other('wrod', 'first')).toMatchObject({
     status: 400,
-    body: { error: { message: 'toy declares the events word, but not wrod' } },
+    body: { error: { message: 'toy does not take the event wrod, but only word' } },
   })
   expect(await other('word')).toMatchObject({ status: 400, body: { error: { details: [{ path: 'data' }] } } })
   const log = await app.call('GET', `/api/admin/changes?batchId=${batchId}`)

@@ -73,7 +73,7 @@ export async function startOne(
       await app.deliver({ longestSkipMs: shortWait, ...options })
       return await item()
     },
-    /** Lets time pass, and nothing else happen. */
+    /** Lets time pass at QStash, and nothing else happen: what reads a clock of its own, as an approval does, sees none of it. */
     later: (duration: ms.StringValue) => qstash('/local/clock/advance', { ms: ms(duration) }),
     /** Gives the item an event, whether it waits for it by now or not. False: it is refused, or does not count. */
     give: async (event: string, data: Json) =>

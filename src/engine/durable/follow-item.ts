@@ -3,17 +3,18 @@ import { z } from 'zod'
 import { PermanentError, presentable } from '../../errors.ts'
 import { Skip, type Json, type Params, type Workflow } from '../../workflows/contract.ts'
 import { checkStorable } from '../do-work.ts'
-import { grouped, itemError } from '../item-error.ts'
+import { grouped, itemError, type ItemError } from '../item-error.ts'
 import { described } from '../layers/step.ts'
 import { cancelled } from '../ledger/end-item.ts'
 import type { StoredError } from '../ledger/item-steps/recorded.ts'
 import type { Services } from '../services.ts'
 import { claimDurable, type ClaimedDurable } from './claim.ts'
 import { invokeTool } from './invoke.ts'
-import { sdkStep, superseded, type ItemRun, type Over } from './item-run.ts'
+import { isOutgrown, sdkStep, superseded, type ItemRun, type Over } from './item-run.ts'
 import { newRun } from './new-run.ts'
 import { saveEnd, type End } from './save.ts'
-import { isOutgrown, Pass, type Stopped } from './pass.ts'
+import { Pass, type Stopped } from './pass.ts'
+import { isToUndo, isWork } from './replay.ts'
 import { stepTools } from './step-tools.ts'
 import { asUndoing, undoAll } from './undo.ts'
 import { waitTools } from './wait-tools.ts'
@@ -77,8 +78,11 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
         throw new PermanentError(`${workflow.name} has no handler of version ${version} in this deployment`)
       }
       const done = await handler({ id: item.itemId, params }, tools)
+      pass.end()
+      await pass.checkEnd()
       if (done instanceof Skip) return { is: 'skipped', reason: presentable(done.reason) }
-      pass.checkUndos()
+      const stray = pass.strayUndo()
+      if (stray !== undefined) throw new PermanentError(`compensate names ${stray}, which is no step`)
       return { is: 'finished', data: fitting(workflow, done) }
     } catch (error) {
       await pass.undosNamed()
@@ -124,7 +128,7 @@ async function undone(
   const [failure] = undoing.failures
   if (failure === undefined && run.undoing === 'retry')
     return await sdkStep(run, 'anew', () => newRun(run, 'undone'))
-  if (failure === undefined) return { is: 'ended', status, error }
+  if (failure === undefined) return { is: 'ended', status, error: await withStray(then, told, error) }
   const steps = undoing.failures.map(({ step }) => step).join(', ')
   const message = `${error.message}; then ${steps} could not be undone: ${failure.message}`
   return {
@@ -132,6 +136,19 @@ async function undone(
     status: 'failed',
     error: await grouped({ name: 'UndoFailed', message: presentable(message), step: failure.step }, itemId),
   }
+}
+
+/** A misspelt undo is no news while nothing stands that it may have been meant for. */
+async function withStray({ recorded, item }: ItemRun, { undos, strayUndo }: Pass, error: ItemError) {
+  const stray = strayUndo()
+  const isMeant = [...recorded.values()].some(
+    (step) => isWork(step) && isToUndo(step) && !undos.has(step.name),
+  )
+  if (stray === undefined || !isMeant) return error
+  return await grouped(
+    { ...error, message: `${error.message}; compensate names ${stray}, which is no step` },
+    item.itemId,
+  )
 }
 
 /** Why an item fails: what was noted when its undoing began, else what has stopped its handler now. */

@@ -1,5 +1,5 @@
-import type { WorkflowContext } from '@upstash/workflow'
-import type { Json, Workflow } from '../../workflows/contract.ts'
+import { WorkflowError, type WorkflowContext } from '@upstash/workflow'
+import type { Json, StepOptions, UndoServices, Workflow } from '../../workflows/contract.ts'
 import type { ItemError } from '../item-error.ts'
 import { described } from '../layers/step.ts'
 import type { Durable, RecordedStep, StoredError } from '../ledger/item-steps/recorded.ts'
@@ -27,6 +27,13 @@ export type ItemRun = {
   undoing: Durable['undoing']
   /** The steps as the ledger had them when the run began. */
   recorded: ReadonlyMap<string, RecordedStep>
+}
+
+/** Something to undo. */
+export type Undo = {
+  step: string
+  undo: (services: UndoServices, result: Json) => Promise<void>
+  options: StepOptions
 }
 
 /** What a step of a run comes to; stored by QStash, and given again to every further delivery. */
@@ -61,3 +68,7 @@ export const shownError = ({ name, message, step }: ItemError): StoredError => (
 export const returned = async <T>(stored: Promise<unknown>): Promise<T> =>
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nobody else writes it
   (await stored) as T
+
+/** The SDK has other steps in the run's log than the handler asks for. */
+export const isOutgrown = (error: unknown) =>
+  error instanceof WorkflowError && error.message.startsWith('Incompatible')

@@ -1,13 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { WorkflowError } from '@upstash/workflow'
 import { PermanentError } from '../../errors.ts'
-import type { Json, StepOptions, StepOutcome, UndoServices } from '../../workflows/contract.ts'
+import type { Json, StepOutcome } from '../../workflows/contract.ts'
 import { checkName } from '../../workflows/step-name.ts'
 import { itemError, type ItemError } from '../item-error.ts'
 import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
-import { shownError, type Answer, type ItemRun, type Stop } from './item-run.ts'
+import { isOutgrown, shownError, type Answer, type ItemRun, type Stop, type Undo } from './item-run.ts'
 import { inTime } from './in-time.ts'
-import { answerOf, forgotten, isToUndo } from './replay.ts'
+import { answerOf, forgotten, isToUndo, isWork, leftOut } from './replay.ts'
 
 /**
  * Why nothing more of a handler runs in this pass. `replayed`: it has come to what was not begun before. `outgrown`: the
@@ -15,15 +14,11 @@ import { answerOf, forgotten, isToUndo } from './replay.ts'
  */
 export type Stopped = Stop | { is: 'failed'; error: ItemError } | { is: 'replayed' } | { is: 'outgrown' }
 
-/** Something to undo. */
-export type Undo = {
-  step: string
-  undo: (services: UndoServices, result: Json) => Promise<void>
-  options: StepOptions
-}
-
 /** What a step comes to in this pass. */
 export type Answering = Promise<Answer | { is: 'replayed' }>
+
+const lostMessage = (step: string) =>
+  `${step} was done, and the handler does not come to it any more: a changed one needs a new version, and may not ask for other steps each time it runs`
 
 /** Settles never: nothing of a handler runs after a step that stops it. */
 const never = new Promise<never>(() => undefined)
@@ -43,7 +38,7 @@ export class Pass {
   #isOver = false
   readonly #inside = new AsyncLocalStorage<string>()
   /** Steps that have not come to anything yet; one of them may be a wait. */
-  readonly #open = new Set<Promise<Answer>>()
+  readonly #open = new Map<Promise<Answer>, { name: string; kind: RecordedStep['kind'] }>()
   #isWaiting = false
   #turn: Promise<void> | undefined
   readonly #run: ItemRun
@@ -89,15 +84,16 @@ export class Pass {
     const known = answerOf(recorded, this.#run.undoing !== null)
     if (known !== undefined) return Promise.resolve(known)
     if (this.#run.undoing !== null) return Promise.resolve({ is: 'replayed' })
-    return this.#inTurn(make, kind !== 'step')
+    return this.#inTurn(make, { name, kind })
   }
 
   /** Makes a step's answer at once, but for a wait, which an item is in alone: it comes when all before it has. */
-  #inTurn(make: () => Promise<Answer>, isWait: boolean): Promise<Answer> {
-    const before = [...this.#open]
+  #inTurn(make: () => Promise<Answer>, step: { name: string; kind: RecordedStep['kind'] }): Promise<Answer> {
+    const isWait = step.kind !== 'step'
+    const before = [...this.#open.keys()]
     const isLate = before.length > 0 && (isWait || this.#isWaiting)
     const made = this.#after(isLate ? before : [], make)
-    this.#open.add(made)
+    this.#open.set(made, step)
     this.#isWaiting ||= isWait
     const close = () => {
       this.#open.delete(made)
@@ -121,11 +117,8 @@ export class Pass {
     this.#turn = undefined
     const lost = look()
     if (lost === undefined) return
-    const message = `${lost} was done, and the handler does not come to it any more: a changed handler needs a new version`
-    this.#stop({
-      is: 'failed',
-      error: await itemError(new PermanentError(message), lost, this.#run.item.itemId),
-    })
+    const error = await itemError(new PermanentError(lostMessage(lost)), lost, this.#run.item.itemId)
+    this.#stop({ is: 'failed', error })
   }
 
   /** Does the work of a step, in which no other may begin. */
@@ -158,10 +151,20 @@ export class Pass {
     await inTime(missing)
   }
 
-  /** @throws PermanentError when something is to be undone that was no step; of the waits, only calls do anything. */
-  checkUndos(): void {
-    const unknown = [...this.undos.keys()].find((step) => this.#asked.get(step)?.isUndoable !== true)
-    if (unknown !== undefined) throw new PermanentError(`compensate names ${unknown}, which is no step`)
+  /** What is to be undone though it was no step; of the waits, only calls do anything. */
+  strayUndo = (): string | undefined =>
+    [...this.undos.keys()].find((step) => this.#asked.get(step)?.isUndoable !== true)
+
+  /** @throws PermanentError when the handler has come to its end without what it has begun, or what was done. */
+  async checkEnd(): Promise<void> {
+    const left = [...this.#open.values()].find(isWork)
+    if (left !== undefined) {
+      throw new PermanentError(`the handler has ended without the step ${left.name}, which it did not await`)
+    }
+    const look = () => leftOut(this.#run.recorded, [...this.#asked.values()])
+    await inTime(() => look() !== undefined)
+    const lost = look()
+    if (lost !== undefined) throw new PermanentError(lostMessage(lost))
   }
 
   /** Gives the handler what a step came to, or nothing at all. */
@@ -193,7 +196,3 @@ export class Pass {
     }
   }
 }
-
-/** The SDK has other steps in the run's log than the handler asks for. */
-export const isOutgrown = (error: unknown) =>
-  error instanceof WorkflowError && error.message.startsWith('Incompatible')

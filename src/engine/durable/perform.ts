@@ -3,7 +3,7 @@ import { PermanentError, RetryLaterError } from '../../errors.ts'
 import type { Json, StepOptions, StepServices, StepWork } from '../../workflows/contract.ts'
 import { secondsOf } from '../../workflows/duration.ts'
 import { stepServices } from '../configured.ts'
-import { checkStorable, until } from '../do-work.ts'
+import { checkStorable, ResultError, until } from '../do-work.ts'
 import { itemError, type ItemError } from '../item-error.ts'
 import { beginStep, beginUndo, type Beginning, type Begun } from '../ledger/item-steps/begin-step.ts'
 import { finishStep, type StepEnd } from '../ledger/item-steps/finish-step.ts'
@@ -156,7 +156,12 @@ async function tried(
     return await putOff(run, error, described)
   }
   const isCertain = error instanceof PermanentError
-  if (isCertain || tries > (options.retries ?? retries) || run.context.retried >= retries) {
+  if (
+    isCertain ||
+    error instanceof ResultError ||
+    tries > (options.retries ?? retries) ||
+    run.context.retried >= retries
+  ) {
     await finish(kind.failed(described, !isCertain))
     return { is: 'failed', error: described, workMs: Date.now() - started }
   }

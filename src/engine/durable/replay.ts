@@ -16,23 +16,24 @@ export function answerOf(step: RecordedStep | undefined, isUndoing: boolean): An
   return status === 'done' || isUndone ? { is: 'done', value: result, workMs } : undefined
 }
 
+type Asked = readonly { ledgerName: string }[]
+
+/** What a handler has left out though it has come to something that the ledger does not know. */
+export const forgotten = (recorded: ReadonlyMap<string, RecordedStep>, asked: Asked): string | undefined =>
+  asked.every(({ ledgerName }) => recorded.has(ledgerName)) ? undefined : leftOut(recorded, asked)
+
 /**
- * The step that was done and that a handler has not asked for though it has come to something which the ledger does not
- * know. What stands from before an operator's retry may rightly be left out once anything has been done anew since.
+ * A step that was done and that a handler has not asked for. What stands from before an operator's retry may rightly be left out once anything has been done anew since.
  */
-export function forgotten(
-  recorded: ReadonlyMap<string, RecordedStep>,
-  asking: readonly { ledgerName: string }[],
-): string | undefined {
+export function leftOut(recorded: ReadonlyMap<string, RecordedStep>, asking: Asked): string | undefined {
   const asked = new Set(asking.map(({ ledgerName }) => ledgerName))
   const steps = [...recorded.values()]
-  if ([...asked].every((name) => recorded.has(name))) return undefined
   const isAnew = steps.some((step) => asked.has(step.name) && !(step.old && stands(step)))
   return steps.find((step) => isWork(step) && stands(step) && !asked.has(step.name) && !(step.old && isAnew))
     ?.name
 }
 
-const isWork = ({ kind }: RecordedStep) => kind === 'step' || kind === 'call'
+export const isWork = ({ kind }: Pick<RecordedStep, 'kind'>): boolean => kind === 'step' || kind === 'call'
 const stands = ({ status }: RecordedStep) => status !== 'failed' && status !== 'undone'
 
 /** What a step has done, or may have done, that is to be undone. */

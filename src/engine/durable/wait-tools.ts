@@ -82,6 +82,7 @@ function sleepTools(run: ItemRun, pass: Pass): Pick<ItemTools, 'sleep' | 'sleepU
 const eventTool =
   (run: ItemRun, pass: Pass): ItemTools['waitForEvent'] =>
   async (name, { data, timeout, answerTo = null }) => {
+    checkDeclared(run, name)
     const time = { seconds: secondsOf(timeout) }
     const meanwhile = async ({ seconds }: Waiting) => {
       const id = await eventId(run.services, run.item, name)
@@ -93,6 +94,15 @@ const eventTool =
     const given = event.parse(await pass.value(judged(run, name, event, come)))
     return given?.data ?? null
   }
+
+/**
+ * @throws PermanentError when nobody can give an event, since the definition does not declare it. `approval` and `invoke` wait
+ * for events of their own, which are called after their step.
+ */
+function checkDeclared({ workflow }: ItemRun, name: string): void {
+  if (workflow.events === null || name.includes('.') || Object.hasOwn(workflow.events, name)) return
+  throw new PermanentError(`the handler waits for the event ${name}, which the definition does not declare`)
+}
 
 /** Fails a wait for an event that is none which was waited for, also one that came while nobody could take it. */
 async function judged(run: ItemRun, name: string, event: z.ZodType, come: Answering): Answering {

@@ -67,7 +67,7 @@ function declared(events: Workflow['events'] & object, workflow: string, event: 
   if (found !== undefined) return found[1]
   const names = Object.keys(events).join(', ')
   throw invalid(
-    `${workflow} declares ${names === '' ? 'no events' : `the events ${names}`}, but not ${event}`,
+    `${workflow} does not take the event ${event}, but ${names === '' ? 'none at all' : `only ${names}`}`,
   )
 }
 

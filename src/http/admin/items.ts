@@ -149,7 +149,7 @@ function refusal(started: Refused, workflow: string, id: string): HttpError {
       })
     case 'acted':
       return conflict(
-        `item ${id} has sent or charged something in a batch in which it did not succeed: retry it there if it failed, or use force`,
+        `item ${id} has sent or charged something in a batch in which it did not succeed: retry it there if it failed (not if that batch was cancelled), or use force, which does all of it again`,
         {
           itemId: id,
         },

@@ -12,12 +12,29 @@ beforeEach(oneUser)
 // What a compiler cannot see: it was cast.
 const noJson: Json = JSON.parse('{}', () => new Date(0))
 
+const waiting: Toy = async (_, { waitForEvent }) => ({
+  text: String(await waitForEvent('wrod', { data: z.string(), timeout: '14 days' })),
+})
+
 describe('an author who errs is told at once', () => {
   test.each<[string, Toy, string]>([
     [
       'a name that is there twice',
       async (_, { step }) => ({ text: `${await step('a', async () => 1)}${await step('a', async () => 1)}` }),
       'the step a is there twice',
+    ],
+    [
+      'a step that it does not await',
+      async (_, { step }) => {
+        void step('mail', async () => undefined)
+        return { text: '' }
+      },
+      'the handler has ended without the step mail, which it did not await',
+    ],
+    [
+      'a negative number of retries',
+      async (_, { step }) => ({ text: await step('a', async () => 'x', { retries: -1 }) }),
+      'the step a asks for -1 retries',
     ],
     [
       'a step inside a step',
@@ -119,7 +136,7 @@ describe('an author who errs is told at once', () => {
     [
       'a result that is no JSON',
       async (_, { step }) => ({ text: JSON.stringify(await step('a', () => Promise.resolve(noJson))) }),
-      'the result is not JSON: it holds a Date, undefined, NaN or the like',
+      'the result is not JSON: it is or holds a Date, undefined, NaN or the like',
     ],
     [
       'a name that is none',
@@ -131,6 +148,38 @@ describe('an author who errs is told at once', () => {
     const item = await one.run()
     expect(item.status).toBe('failed')
     expect(item.error?.message).toContain(message)
+  })
+
+  test('of an undo of no step, also when the item fails before its end', async () => {
+    const one = await start(async (_, { step, compensate }) => {
+      compensate('chrge', async () => undefined)
+      await step('charge', async () => 'x')
+      throw new PermanentError('no')
+    })
+    const item = await one.run()
+    expect(item.error?.message).toBe('no; compensate names chrge, which is no step')
+  })
+
+  test('of an event that nobody can give', async () => {
+    const one = await start(waiting, { events: { word: z.string() } })
+    const item = await one.run()
+    expect(item.error?.message).toBe(
+      'the handler waits for the event wrod, which the definition does not declare',
+    )
+  })
+
+  test('of a result that is no JSON, at its first try, after which the step is undone', async () => {
+    const acts: string[] = []
+    const one = await start(async (_, { step, compensate }) => {
+      compensate('charge', async () => void acts.push('refund'))
+      await step('charge', async () => {
+        acts.push('charge')
+        return noJson
+      })
+      return { text: '' }
+    })
+    expect(await one.run()).toMatchObject({ status: 'failed' })
+    expect(acts).toEqual(['charge', 'refund'])
   })
 
   test('of a handler that throws, by the name and message of what it threw', async () => {
