@@ -9,7 +9,8 @@ import { beginStep, beginUndo, type Beginning, type Begun } from '../ledger/item
 import { finishStep, type StepEnd } from '../ledger/item-steps/finish-step.ts'
 import { noted } from '../noted.ts'
 import { atClosedGate } from './closed-gate.ts'
-import { failedBefore, superseded, type Answer, type ItemRun } from './item-run.ts'
+import { failedBefore, type Answer, type ItemRun } from './item-run.ts'
+import { leftBefore } from './left-before.ts'
 import { newRun } from './new-run.ts'
 import { putOff } from './put-off.ts'
 import { stepKey } from './step-key.ts'
@@ -130,7 +131,7 @@ async function notBegun(
     case 'spent':
       return await newRun(run, 'put_off')
     case 'superseded':
-      return superseded
+      return await leftBefore(run)
   }
 }
 

@@ -23,7 +23,8 @@ export const forgotten = (recorded: ReadonlyMap<string, RecordedStep>, asked: As
   asked.every(({ ledgerName }) => recorded.has(ledgerName)) ? undefined : leftOut(recorded, asked)
 
 /**
- * A step that was done and that a handler has not asked for. What stands from before an operator's retry may rightly be left out once anything has been done anew since.
+ * A step that was done and that a handler has not asked for. What stands from before an operator's retry may rightly be
+ * left out once anything has been done anew since.
  */
 export function leftOut(recorded: ReadonlyMap<string, RecordedStep>, asking: Asked): string | undefined {
   const asked = new Set(asking.map(({ ledgerName }) => ledgerName))

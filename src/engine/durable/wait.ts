@@ -8,7 +8,7 @@ import { beginWait, type WaitTime } from '../ledger/item-steps/begin-wait.ts'
 import { endWait, type WaitEnd } from '../ledger/item-steps/end-wait.ts'
 import { itemState } from '../ledger/item-state.ts'
 import { atClosedGate } from './closed-gate.ts'
-import { failedBefore, over, superseded, type Answer, type ItemRun } from './item-run.ts'
+import { failedBefore, over, type Answer, type ItemRun } from './item-run.ts'
 import { leftBefore } from './left-before.ts'
 import { newRun } from './new-run.ts'
 import { putOff } from './put-off.ts'
@@ -38,7 +38,7 @@ export async function startWaiting(
     case 'failed':
       return failedBefore(begun.error)
     case 'superseded':
-      return superseded
+      return await leftBefore(run)
     case 'waiting': {
       const { seconds, round, nextPage, batchStatus, repeated } = begun
       if (!repeated)

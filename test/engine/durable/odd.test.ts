@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from 'vitest'
 import { RetryLaterError } from '../../../src/errors.ts'
-import { isItem } from '../../support/deliveries.ts'
+import { isItem, takeDeliveries } from '../../support/deliveries.ts'
 import { insertUsers } from '../../support/population.ts'
-import { resetEverything, rounds } from '../../support/rounds.ts'
+import { qstashThatIsDown, resetEverything, rounds } from '../../support/rounds.ts'
 import { durableToy } from '../../support/toy.ts'
 import { done, sleeper } from './sleeper.ts'
 
@@ -50,4 +50,28 @@ test('items whose first delivery is repeated, lost or unanswered are handled onc
   })
   expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 12 } })
   expect(acts.toSorted()).toEqual([...done('after', 12), ...done('before', 12)].toSorted())
+})
+
+test('an item whose new run could not be triggered gets it when its last step is delivered again', async () => {
+  let asked = 0
+  const workflow = durableToy(async (_, { step }) => ({
+    text: await step('patient', async () => {
+      asked += 1
+      if (asked === 1) throw new RetryLaterError('slowly', 60)
+      return 'there'
+    }),
+  }))
+  const app = rounds([workflow])
+  const offline = rounds([workflow], { QSTASH_URL: qstashThatIsDown })
+  await insertUsers(app.services.db, 1)
+  const { id } = await app.start('toy')
+  let deliveries = 0
+  const worker = (request: Request) => {
+    deliveries += Number(request.url.endsWith('/execute-user'))
+    return (deliveries === 2 ? offline : app).worker(request)
+  }
+  const delivered = await takeDeliveries(worker, { concurrency: 1 })
+  expect(delivered.filter(({ status }) => status >= 500)).toHaveLength(1)
+  expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 1 } })
+  expect(asked).toBe(2)
 })
