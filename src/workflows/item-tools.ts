@@ -35,8 +35,8 @@ export type StepOptions = {
 /**
  * The work of one step. What it returns is stored, so it is JSON.
  *
- * @throws PermanentError when no further try can help and nothing was done, so that nothing is undone; RetryLaterError when somebody asks to come back later, which
- * does not count as a try; any other error is worth another try.
+ * @throws PermanentError when no further try can help and nothing was done, so that nothing is undone; RetryLaterError
+ * when somebody asks to come back later, which does not count as a try; any other error is worth another try.
  */
 export type StepWork<T extends Json | void> = (services: StepServices) => Promise<T>
 

@@ -6,7 +6,7 @@ import { itemError, type ItemError } from '../item-error.ts'
 import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
 import { isOutgrown, shownError, type Answer, type ItemRun, type Stop, type Undo } from './item-run.ts'
 import { inTime } from './in-time.ts'
-import { answerOf, forgotten, isToUndo, isWork, leftOut } from './replay.ts'
+import { answerOf, forgotten, isToUndo, isWork, leftOut, type Asked } from './replay.ts'
 
 /**
  * Why nothing more of a handler runs in this pass. `replayed`: it has come to what was not begun before. `outgrown`: the
@@ -32,13 +32,13 @@ export class Pass {
   /** Milliseconds of work of the steps so far. */
   workMs = 0
 
-  /** The steps that were asked for, what the ledger calls them, and whether there is anything to undo of them. */
-  readonly #asked = new Map<string, { ledgerName: string; isUndoable: boolean }>()
+  /** The steps that were asked for. */
+  readonly #asked = new Map<string, Asked>()
   /** Nothing begins any more. */
   #isOver = false
   readonly #inside = new AsyncLocalStorage<string>()
   /** Steps that have not come to anything yet; one of them may be a wait. */
-  readonly #open = new Map<Promise<Answer>, { name: string; kind: RecordedStep['kind'] }>()
+  readonly #open = new Map<Promise<Answer>, Asked>()
   #isWaiting = false
   #turn: Promise<void> | undefined
   readonly #run: ItemRun
@@ -76,7 +76,8 @@ export class Pass {
     const outer = this.#inside.getStore()
     if (outer !== undefined) throw new PermanentError(`the step ${name} is inside the step ${outer}`)
     if (this.#asked.has(name)) throw new PermanentError(`the step ${name} is there twice`)
-    this.#asked.set(name, { ledgerName, isUndoable: kind === 'step' || kind === 'call' })
+    const asked = { name, ledgerName, kind }
+    this.#asked.set(name, asked)
     const recorded = this.#run.recorded.get(ledgerName)
     if (recorded !== undefined && recorded.kind !== kind) {
       throw new PermanentError(`${name} was a ${recorded.kind} before: a changed handler needs a new version`)
@@ -84,11 +85,11 @@ export class Pass {
     const known = answerOf(recorded, this.#run.undoing !== null)
     if (known !== undefined) return Promise.resolve(known)
     if (this.#run.undoing !== null) return Promise.resolve({ is: 'replayed' })
-    return this.#inTurn(make, { name, kind })
+    return this.#inTurn(make, asked)
   }
 
   /** Makes a step's answer at once, but for a wait, which an item is in alone: it comes when all before it has. */
-  #inTurn(make: () => Promise<Answer>, step: { name: string; kind: RecordedStep['kind'] }): Promise<Answer> {
+  #inTurn(make: () => Promise<Answer>, step: Asked): Promise<Answer> {
     const isWait = step.kind !== 'step'
     const before = [...this.#open.keys()]
     const isLate = before.length > 0 && (isWait || this.#isWaiting)
@@ -112,10 +113,10 @@ export class Pass {
 
   /** The handler has its turn first: it may come to its end with what was waited for. */
   async #handlersTurn(): Promise<void> {
-    const look = () => (this.#isOver ? undefined : forgotten(this.#run.recorded, [...this.#asked.values()]))
-    await inTime(() => look() !== undefined)
+    const lost = await inTime(() =>
+      this.#isOver ? undefined : forgotten(this.#run.recorded, [...this.#asked.values()]),
+    )
     this.#turn = undefined
-    const lost = look()
     if (lost === undefined) return
     const error = await itemError(new PermanentError(lostMessage(lost)), lost, this.#run.item.itemId)
     this.#stop({ is: 'failed', error })
@@ -144,16 +145,19 @@ export class Pass {
    */
   async undosNamed(): Promise<void> {
     if (this.#run.undoing === null) return
-    const missing = () =>
-      [...this.#run.recorded.values()].some(
+    await inTime(() =>
+      [...this.#run.recorded.values()].find(
         (step) => step.undoable && isToUndo(step) && !this.undos.has(step.name),
-      )
-    await inTime(missing)
+      ),
+    )
   }
 
   /** What is to be undone though it was no step; of the waits, only calls do anything. */
   strayUndo = (): string | undefined =>
-    [...this.undos.keys()].find((step) => this.#asked.get(step)?.isUndoable !== true)
+    [...this.undos.keys()].find((name) => {
+      const asked = this.#asked.get(name)
+      return asked === undefined || !isWork(asked)
+    })
 
   /** @throws PermanentError when the handler has come to its end without what it has begun, or what was done. */
   async checkEnd(): Promise<void> {
@@ -161,9 +165,7 @@ export class Pass {
     if (left !== undefined) {
       throw new PermanentError(`the handler has ended without the step ${left.name}, which it did not await`)
     }
-    const look = () => leftOut(this.#run.recorded, [...this.#asked.values()])
-    await inTime(() => look() !== undefined)
-    const lost = look()
+    const lost = await inTime(() => leftOut(this.#run.recorded, [...this.#asked.values()]))
     if (lost !== undefined) throw new PermanentError(lostMessage(lost))
   }
 

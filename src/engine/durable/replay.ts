@@ -16,17 +16,24 @@ export function answerOf(step: RecordedStep | undefined, isUndoing: boolean): An
   return status === 'done' || isUndone ? { is: 'done', value: result, workMs } : undefined
 }
 
-type Asked = readonly { ledgerName: string }[]
+/** A step that a handler has asked for; events have names of their own in the ledger. */
+export type Asked = { name: string; ledgerName: string; kind: RecordedStep['kind'] }
 
 /** What a handler has left out though it has come to something that the ledger does not know. */
-export const forgotten = (recorded: ReadonlyMap<string, RecordedStep>, asked: Asked): string | undefined =>
+export const forgotten = (
+  recorded: ReadonlyMap<string, RecordedStep>,
+  asked: readonly Asked[],
+): string | undefined =>
   asked.every(({ ledgerName }) => recorded.has(ledgerName)) ? undefined : leftOut(recorded, asked)
 
 /**
  * A step that was done and that a handler has not asked for. What stands from before an operator's retry may rightly be
  * left out once anything has been done anew since.
  */
-export function leftOut(recorded: ReadonlyMap<string, RecordedStep>, asking: Asked): string | undefined {
+export function leftOut(
+  recorded: ReadonlyMap<string, RecordedStep>,
+  asking: readonly Asked[],
+): string | undefined {
   const asked = new Set(asking.map(({ ledgerName }) => ledgerName))
   const steps = [...recorded.values()]
   const isAnew = steps.some((step) => asked.has(step.name) && !(step.old && stands(step)))

@@ -26,6 +26,13 @@ const beside: Toy = async (item, tools) => {
   await Promise.all([week(item, tools), tools.step('look', async () => 'x')])
   return { text: 'done' }
 }
+const nothing: Toy = () => Promise.resolve({ text: '' })
+const withWeek =
+  (mailed: Toy): Toy =>
+  async (item, tools) => {
+    await Promise.all([mailed(item, tools), week(item, tools)])
+    return { text: 'done' }
+  }
 const said: unknown = expect.stringContaining(
   'welcome was done, and the handler does not come to it any more',
 )
@@ -49,27 +56,15 @@ test.each([
 })
 
 describe('a step that was renamed in place is not done a second time', () => {
-  test('beside a wait that is begun with it', async () => {
+  test.each<[string, Toy, (mailed: Toy) => Toy]>([
+    ['by an item that waits', week, (mailed) => mailed],
+    ['though another chain of steps goes on beside it', beside, (mailed) => mailed],
+    ['beside a wait that is begun with it', nothing, withWeek],
+  ])('%s', async (_, end, whole) => {
     const { acts, handler } = mailing()
-    const handlers = (mail: string): Toy => {
-      const only = handler(mail, () => Promise.resolve({ text: '' }))
-      return async (item, tools) => {
-        await Promise.all([only(item, tools), week(item, tools)])
-        return { text: 'done' }
-      }
-    }
-    const one = await start(handlers('welcome'))
+    const one = await start(whole(handler('welcome', end)))
     await one.runUntilWaiting()
-    await rounds([durableToy(handlers('greeting'))]).deliver()
-    expect(await one.item()).toMatchObject({ status: 'failed', error: { message: said } })
-    expect(acts).toEqual(['mail'])
-  })
-
-  test('by an item that waits', async () => {
-    const { acts, handler } = mailing()
-    const one = await start(handler('welcome', week))
-    await one.runUntilWaiting()
-    await rounds([durableToy(handler('greeting', week))]).deliver()
+    await rounds([durableToy(whole(handler('greeting', end)))]).deliver()
     expect(await one.item()).toMatchObject({ status: 'failed', error: { message: said } })
     expect(acts).toEqual(['mail'])
   })
@@ -88,15 +83,6 @@ describe('a step that was renamed in place is not done a second time', () => {
       error: { message: said },
     })
     expect(await retry(handler('welcome', week))).toMatchObject({ status: 'succeeded' })
-    expect(acts).toEqual(['mail'])
-  })
-
-  test('though another chain of steps goes on beside it', async () => {
-    const { acts, handler } = mailing()
-    const one = await start(handler('welcome', beside))
-    await one.runUntilWaiting()
-    await rounds([durableToy(handler('greeting', beside))]).deliver()
-    expect(await one.item()).toMatchObject({ status: 'failed', error: { message: said } })
     expect(acts).toEqual(['mail'])
   })
 })
