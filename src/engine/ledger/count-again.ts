@@ -23,11 +23,11 @@ export async function countDoneBefore(db: Db, selection: Selection, itemId?: str
   return (await queryOne(db, statement, row)).again
 }
 
-/** Failed items of a batch of which it is not known whether the step that failed had done something. */
+/** Failed items of a batch of which it is not known whether the step that failed had done something, and that would be done again. */
 export async function countUncertain(db: Db, batchId: string, filter: RetryFilter): Promise<number> {
   const statement = sql`
-    select count(*)::int as again from batch_items i
-    where i.batch_id = ${batchId}::uuid and i.status = 'failed' and ${matching(filter)} and ${someStep(
+    select count(*)::int as again from batches b join batch_items i on i.batch_id = b.id
+    where b.id = ${batchId}::uuid and b.status <> 'cancelled' and i.status = 'failed' and ${matching(filter)} and ${someStep(
       sql.raw('i'),
       sql`t.status in ('running', 'failed') and ${mayHaveActed} and not ${isStuck}`,
     )}`

@@ -6,6 +6,7 @@ import { logChange, rounds, type By } from './changes.ts'
 import { pauseKilled } from './kill-switch.ts'
 import { atWorkThoughCancelled } from './live-predecessor.ts'
 import type { NextPage } from './settle.ts'
+import { couldNotBeUndone, hasHalfUndone, pageToUndo, undoneAgain } from './undo-again.ts'
 
 /** So many are marked at once: the batch is locked meanwhile. */
 export const mostRetried = 100_000
@@ -39,13 +40,14 @@ export type Retried =
     }
   /** Another batch of the workflow is active; null: one that was cancelled has items at work. */
   | { outcome: 'busy'; activeBatchId: string | null }
-  /** The kill switch is on; the batch was cancelled or never ran; or the key was used for something else. */
+  /** The kill switch is on; the batch never ran, or was cancelled and nothing is left to undo; or the key was used for something else. */
   | { outcome: 'killed' | 'ended' | 'key_used' }
 
 /**
  * Marks failed items to be tried again, and lets a completed batch run again for them. They are queued page by page,
- * as there is room. An item that has got a result since it failed is left alone. The same `by.key` marks once, and gets
- * the same page: whoever marked them may have died before it could trigger it.
+ * as there is room. An item that has got a result since it failed is left alone. Of a cancelled batch, what could not be
+ * undone is taken up at once, and nothing else. The same `by.key` marks once, and gets the same page: whoever marked them
+ * may have died before it could trigger it.
  */
 export async function retryFailed(
   db: Db,
@@ -59,7 +61,8 @@ export async function retryFailed(
     ${mark(batchId, asked)},
     reopened as (
       update batches b set
-        retrying = b.retrying + c.retried, attempt = b.attempt + 1, ended_at = null,
+        retrying = b.retrying + c.marked, failed = b.failed - c.undone_again, attempt = b.attempt + 1,
+        ended_at = case when b.status = 'cancelled' then b.ended_at end,
         status = case when b.status <> 'completed' then b.status when b.paused_by is null then 'running' else 'paused' end,
         recent = case when b.status = 'completed' then '{}' else b.recent end,
         throttled_at = case when b.throttled_rate is null then b.throttled_at else now() end
@@ -69,7 +72,8 @@ export async function retryFailed(
     logged as (${log(asked, by)})
     select batch.outcome, batch.active, coalesce(r.attempt, batch.attempt) as attempt,
       r.id is not null and batch.status = 'completed' as reopened,
-      case when n.status = 'running' and ${morePages(sql.raw('n'))} and not n.awaiting_room then n.pages + 1 end as page,
+      case when n.status = 'running' and ${morePages(sql.raw('n'))} and not n.awaiting_room then n.pages + 1
+        else ${pageToUndo} end as page,
       coalesce(batch.earlier, jsonb_build_object(
         ${told})) as counts
     from batch join counts c on true left join reopened r on true
@@ -112,7 +116,8 @@ const judge = (batchId: string, asked: Asked, { key }: By): SQL => sql`
     select b.*, e.after as earlier, a.id as active, case
         when e.after is not null and e.after->'asked' is distinct from ${JSON.stringify(asked)}::jsonb then 'key_used'
         when e.after is not null then 'retried'
-        when b.status not in ('running', 'paused', 'completed') then 'ended'
+        when b.status not in ('running', 'paused', 'completed') and not (b.status = 'cancelled' and ${hasHalfUndone})
+          then 'ended'
         when ${killed(sql.raw('b'))} then 'killed'
         when b.status = 'completed' and (a.id is not null or exists (
           select 1 from batch_items i where i.workflow = b.workflow and ${atWorkThoughCancelled}))
@@ -128,18 +133,22 @@ const judge = (batchId: string, asked: Asked, { key }: By): SQL => sql`
 const mark = (batchId: string, { filter, limit }: Asked): SQL => sql`
   chosen as materialized (
     select i.item_id from batch join batch_items i on i.batch_id = batch.id
-    where ${choosable(filter)} and not exists (
+    where ${choosable(filter)} and (batch.status = 'cancelled' or not exists (
       select 1 from results r where r.workflow = i.workflow and r.scope = i.scope and r.item_id = i.item_id
-        and r.generated_at > i.ended_at)
+        and r.generated_at > i.ended_at))
     order by i.item_id limit ${limit ?? mostRetried}::int
   ),
   marked as (
-    update batch_items i set retry = true from chosen c where i.batch_id = ${batchId}::uuid and i.item_id = c.item_id
+    update batch_items i set retry = true from chosen c, batch
+    where batch.status <> 'cancelled' and i.batch_id = ${batchId}::uuid and i.item_id = c.item_id
     returning i.item_id
   ),
+  ${undoneAgain(batchId)},
   counts as (
-    select retried, passed - retried as already_done, asked - passed as left_over, o.not_failed, o.unknown
-    from (${others(batchId, filter)}) o, (select count(*)::int as retried from marked) m,
+    select marked, undone_again, marked + undone_again as retried, passed - marked - undone_again as already_done,
+      asked - passed as left_over, o.not_failed, o.unknown
+    from (${others(batchId, filter)}) o, (select count(*)::int as marked from marked) m,
+      (select count(*)::int as undone_again from undone_again) u,
       (select case when count(*) >= ${limit ?? mostRetried}::int then max(item_id) end as last from chosen) l,
       lateral (
         select count(*)::int as asked, (count(*) filter (where l.last is null or i.item_id <= l.last))::int as passed
@@ -147,7 +156,8 @@ const mark = (batchId: string, { filter, limit }: Asked): SQL => sql`
   )`
 
 const choosable = (filter: RetryFilter): SQL => sql`
-  batch.outcome = 'retried' and batch.earlier is null and i.status = 'failed' and not i.retry and ${matching(filter)}`
+  batch.outcome = 'retried' and batch.earlier is null and i.status = 'failed' and not i.retry and ${matching(filter)}
+  and (batch.status <> 'cancelled' or ${couldNotBeUndone})`
 
 /** Counts, of the asked ids, the batch's items that have not failed, and those that are no items of it. */
 const others = (batchId: string, filter: RetryFilter): SQL => sql`

@@ -83,7 +83,7 @@ const retry = createRoute({
   operationId: 'retryFailed',
   summary: 'Try failed items again: all, one group, some, or N of them',
   description:
-    'A completed batch runs again for them. Items that have got a result since they failed are left alone.',
+    'A completed batch runs again for them. Items that have got a result since they failed are left alone. Of a cancelled batch, what could not be undone is undone, and nothing else is tried again.',
   tags: ['failures'],
   security,
   request: { params: batchPath, headers: idempotencyHeader, ...body(retryBody) },
@@ -92,7 +92,7 @@ const retry = createRoute({
       z.object({
         retried: z.int().openapi({
           description:
-            'Failed items that will be tried again; those that wait for it already are counted nowhere',
+            'Failed items that will be tried again, or undone again; those that wait for it already are counted nowhere',
         }),
         alreadyDone: z
           .int()

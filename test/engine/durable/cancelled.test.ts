@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { PermanentError, RetryLaterError } from '../../../src/errors.ts'
 import type { StepWork } from '../../../src/workflows/contract.ts'
 import { isFailureCallback, isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
+import { userId } from '../../support/population.ts'
 import { anything, oneUser, start } from './one-user.ts'
 
 beforeEach(oneUser)
@@ -177,4 +178,61 @@ test('an item that has run very often is undone though a run dies meanwhile', as
   }
   expect(await one.run({ fate, concurrency: 1 })).toMatchObject({ status: 'cancelled' })
   expect(acts).toEqual(['a', 'b', 'undo b', 'undo a'])
+})
+
+describe('what could not be undone for a cancel is undone when it is retried', () => {
+  const broken = async () => {
+    const acts: string[] = []
+    const down = { undo: true }
+    const one = await start(async (_, { step, sleep, compensate }) => {
+      compensate('charge', async () => {
+        if (down.undo) throw new PermanentError('the gateway is down')
+        acts.push('refund')
+      })
+      await step('charge', async () => void acts.push('charge'))
+      compensate('mail', async () => void acts.push('unmail'))
+      await step('mail', async () => void acts.push('mail'))
+      await sleep('week', '7 days')
+      return { text: 'never' }
+    })
+    await one.runUntilWaiting()
+    await one.act('cancel')
+    expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'UndoFailed' } })
+    return { one, acts, down }
+  }
+
+  test('once, and nothing is done again', async () => {
+    const { one, acts, down } = await broken()
+    down.undo = false
+    const ask = () =>
+      one.call(
+        'POST',
+        `/api/admin/batches/${one.batchId}/retry`,
+        { all: true },
+        { 'idempotency-key': 'undo' },
+      )
+    const first = await ask()
+    expect(first).toMatchObject({ status: 200, body: { retried: 1, left: 0 } })
+    expect(await ask()).toEqual(first)
+    expect(await one.run()).toMatchObject({ status: 'cancelled', undoing: null })
+    expect(acts).toEqual(['charge', 'mail', 'unmail', 'refund'])
+    expect(await one.now()).toMatchObject({ status: 'cancelled', counts: { failed: 0, cancelled: 1 } })
+    expect(await one.act('retry', { all: true })).toMatchObject({ status: 409 })
+  })
+
+  test('and fails again while it cannot', async () => {
+    const { one, acts } = await broken()
+    await one.act('retry', { itemIds: [userId(1)] })
+    expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'UndoFailed', step: 'charge' } })
+    expect(await one.now()).toMatchObject({ counts: { failed: 1, cancelled: 0 } })
+    expect(acts).toEqual(['charge', 'mail', 'unmail'])
+  })
+
+  test('but not while another batch is at its item', async () => {
+    const { one, down } = await broken()
+    down.undo = false
+    const path = `/api/admin/workflows/toy/items/${userId(1)}`
+    expect(await one.call('POST', path, { force: true, confirm: true })).toMatchObject({ status: 201 })
+    expect((await one.act('retry', { all: true })).body).toMatchObject({ retried: 0 })
+  })
 })
