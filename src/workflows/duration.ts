@@ -2,11 +2,11 @@ import ms from 'ms'
 import { PermanentError } from '../errors.ts'
 import type { Duration } from './item-tools.ts'
 
-/** Milliseconds; NaN when it is none. */
+/** Milliseconds; NaN when it is none, or has no unit. */
 export function durationMs(text: string): number {
   try {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it answers undefined or throws for what is none
-    return ms(text as Duration) ?? Number.NaN
+    return /[a-z]/i.test(text) ? (ms(text as Duration) ?? Number.NaN) : Number.NaN
   } catch {
     return Number.NaN
   }

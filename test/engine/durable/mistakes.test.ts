@@ -127,6 +127,14 @@ describe('an author who errs is told at once', () => {
       '"a while" is no duration',
     ],
     [
+      'a duration without a unit',
+      async (_, { sleep }) => {
+        await sleep('rest', '5')
+        return { text: '' }
+      },
+      '"5" is no duration',
+    ],
+    [
       'a timeout that is none',
       async (_, { step }) => ({
         text: await step('a', async () => 'x', { timeout: JSON.parse('"a while"') }),
