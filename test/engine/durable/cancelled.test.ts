@@ -180,27 +180,28 @@ test('an item that has run very often is undone though a run dies meanwhile', as
   expect(acts).toEqual(['a', 'b', 'undo b', 'undo a'])
 })
 
-describe('what could not be undone for a cancel is undone when it is retried', () => {
-  const broken = async () => {
-    const acts: string[] = []
-    const down = { undo: true }
-    const one = await start(async (_, { step, sleep, compensate }) => {
-      compensate('charge', async () => {
-        if (down.undo) throw new PermanentError('the gateway is down')
-        acts.push('refund')
-      })
-      await step('charge', async () => void acts.push('charge'))
-      compensate('mail', async () => void acts.push('unmail'))
-      await step('mail', async () => void acts.push('mail'))
-      await sleep('week', '7 days')
-      return { text: 'never' }
+/** An item of a cancelled batch whose charge could not be undone. */
+async function broken() {
+  const acts: string[] = []
+  const down = { undo: true }
+  const one = await start(async (_, { step, sleep, compensate }) => {
+    compensate('charge', async () => {
+      if (down.undo) throw new PermanentError('the gateway is down')
+      acts.push('refund')
     })
-    await one.runUntilWaiting()
-    await one.act('cancel')
-    expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'UndoFailed' } })
-    return { one, acts, down }
-  }
+    await step('charge', async () => void acts.push('charge'))
+    compensate('mail', async () => void acts.push('unmail'))
+    await step('mail', async () => void acts.push('mail'))
+    await sleep('week', '7 days')
+    return { text: 'never' }
+  })
+  await one.runUntilWaiting()
+  await one.act('cancel')
+  expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'UndoFailed' } })
+  return { one, acts, down }
+}
 
+describe('what could not be undone for a cancel is undone when it is retried', () => {
   test('once, and nothing is done again', async () => {
     const { one, acts, down } = await broken()
     down.undo = false
