@@ -1,7 +1,6 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
-import { sql } from 'drizzle-orm'
-
 import { z } from 'zod'
+import * as schema from '../../src/db/schema.ts'
 import { createServices } from '../../src/engine/services.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { Workflow } from '../../src/workflows/contract.ts'
@@ -100,10 +99,18 @@ export async function resetEverything(): Promise<void> {
     reset(services.payments),
     qstash('/local/reset'),
   ])
-  await db.execute(
-    sql`truncate users, subscriptions, agents, topics, batches, batch_pages, batch_items, results, plans, changes, tokens,
-      kill_switches, samples, sample_items, item_steps, upgrades, grants, approvals cascade`,
-  )
+  // Not truncated: that would have every statement planned anew.
+  await db.batch([
+    db.delete(schema.batches),
+    db.delete(schema.plans),
+    db.delete(schema.samples),
+    db.delete(schema.results),
+    db.delete(schema.changes),
+    db.delete(schema.tokens),
+    db.delete(schema.killSwitches),
+    db.delete(schema.approvals),
+    db.delete(schema.users),
+  ])
 }
 
 /** Calls a local service's test hook. */
