@@ -1,5 +1,6 @@
 import { PGlite, type ExecProtocolOptionsStream } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
+import { initializedFiles } from './initialized.ts'
 
 /** The messages after which another client may go on; a start-up message has no type and begins with its length. */
 const CYCLE_ENDS = new Set(['\0', 'Q', 'S', 'X', 'p'].map((type) => type.charCodeAt(0)))
@@ -27,7 +28,7 @@ class SharedPGlite extends PGlite {
 
 /** An empty in-memory Postgres on a free loopback port. */
 export async function openPGlite(): Promise<{ host: string; close(): Promise<void> }> {
-  const db = new SharedPGlite()
+  const db = new SharedPGlite({ loadDataDir: await initializedFiles() })
   await db.waitReady
   const server = new PGLiteSocketServer({ db, host: '127.0.0.1', port: 0, maxConnections: 100 })
   await server.start()
