@@ -22,7 +22,7 @@ async function embedded(): Promise<Database> {
   const pool = openPool(postgresUrl, 1)
   // Its one session outlives a connection, and with it the statements that a new connection would prepare again.
   pool.on('connect', (client) => {
-    client.query('deallocate all; set plan_cache_mode = force_generic_plan').catch(() => {})
+    client.query('deallocate all').catch(() => {})
   })
   const close = async () => {
     await pool.end()
