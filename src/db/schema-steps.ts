@@ -43,6 +43,8 @@ export const itemSteps = pgTable(
     uncertain: boolean('uncertain').notNull().default(false),
     /** The handler has said how to undo it. */
     undoable: boolean('undoable').notNull().default(false),
+    /** How many steps the handler had heard of when it asked for this one: the same for those that it asks for together. */
+    turn: integer('turn').notNull().default(0),
     /** Of a wait: the step whose answer is waited for, where the handler says so. */
     answerTo: text('answer_to'),
     /** A try of it has used mail or payments. */

@@ -93,7 +93,10 @@ type Options<P, Data extends Json> = {
    * Null: any may.
    */
   events: Readonly<Record<string, z.ZodType<Json>>> | null
-  /** Doing an item once more costs no more than money: nobody gets a second mail or charge. */
+  /**
+   * Doing an item once more costs no more than money: nobody gets a second mail or charge. Where it does, what has used mail or
+   * payments, an unsafe call or a step that `acts`, and did not succeed, is left alone by later batches.
+   */
   replaySafe: boolean
 }
 

@@ -30,6 +30,11 @@ export type StepOptions = {
   backoff?: Duration
   /** Bound on one try. Default: the workflow's `timeout`. */
   timeout?: Duration
+  /**
+   * It sends, charges or changes something outside by other means than mail and payments, so that where the workflow is not
+   * `replaySafe` nobody gets it twice. Left out: it does not.
+   */
+  acts?: boolean
 }
 
 /**

@@ -42,9 +42,16 @@ export async function startOne(
     params = {},
     force = false,
     env = {},
-  }: { params?: object; force?: boolean; env?: Record<string, string> } = {},
+    others = [],
+  }: {
+    params?: object
+    force?: boolean
+    env?: Record<string, string>
+    /** Workflows that it invokes. */
+    others?: readonly Workflow[]
+  } = {},
 ) {
-  const app = rounds([workflow], env)
+  const app = rounds([workflow, ...others], env)
   const path = `/api/admin/workflows/${workflow.name}/items/${encodeURIComponent(itemId)}`
   const started = await app.call('POST', path, { params, ...(force ? { force, confirm: true } : {}) })
   if (started.status !== 201) throw new Error(`${itemId} was not started: ${JSON.stringify(started.body)}`)
@@ -143,6 +150,11 @@ export const withSteps = (workflow: Workflow, mocks: Mocks, timeout?: StepOption
         ? tools.call(name, request, options)
         : inPlaceOf(tools.step(name, work(unmade), options))
     },
+    invoke: (name, started) => {
+      asked.add(name)
+      const work = mocks[name]
+      return work === undefined ? tools.invoke(name, started) : inPlaceOf(tools.step(name, work(unmade)))
+    },
     parallel: (steps, options) => {
       for (const name of Object.keys(steps)) asked.add(name)
       const changed = Object.entries(steps).map(([name, work]) => [name, mocks[name]?.(work) ?? work])
@@ -166,7 +178,7 @@ export const withUndo = (
     },
   }))
 
-/** Gives the result of a step, or of a call, without doing it. */
+/** Gives the result of a step, of a call, or of what is invoked, without doing it. */
 export const mockStep = (workflow: Workflow, name: string, result: Json): Workflow =>
   withSteps(workflow, { [name]: () => () => Promise.resolve(result) })
 

@@ -11,6 +11,7 @@ import type { Services } from '../services.ts'
 import { claimDurable, type ClaimedDurable } from './claim.ts'
 import { invokeTool } from './invoke.ts'
 import { isOutgrown, sdkStep, superseded, type ItemRun, type Over } from './item-run.ts'
+import { HandlerChanged } from './mistakes.ts'
 import { newRun } from './new-run.ts'
 import { saveEnd, type End } from './save.ts'
 import { Pass, type Stopped } from './pass.ts'
@@ -75,7 +76,7 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
   const handled = async (): Promise<Passed> => {
     try {
       if (handler === undefined) {
-        throw new PermanentError(`${workflow.name} has no handler of version ${version} in this deployment`)
+        throw new HandlerChanged(`${workflow.name} has no handler of version ${version} in this deployment`)
       }
       const done = await handler({ id: item.itemId, params }, tools)
       pass.end()
@@ -88,10 +89,8 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
       await pass.undosNamed()
       const isLast = run.context.retried >= workflow.layers.execute.retries
       if (run.undoing === null && !(error instanceof PermanentError) && !isLast) throw error
-      return {
-        is: 'stopped',
-        why: { is: 'failed', error: await itemError(error, workflow.verb, item.itemId) },
-      }
+      const is = error instanceof HandlerChanged ? 'changed' : 'failed'
+      return { is: 'stopped', why: { is, error: await itemError(error, workflow.verb, item.itemId) } }
     }
   }
   try {
@@ -117,6 +116,8 @@ async function undone(
   { handler, params, error: noted }: ClaimedDurable,
 ): Promise<End | Over> {
   const { itemId } = run.item
+  // Whoever put another handler in its place did not mean to undo what the item has done.
+  if (why.is === 'changed' && run.undoing === null) return { is: 'ended', status: 'failed', error: why.error }
   const status = (run.undoing ?? why.is) === 'cancelled' ? 'cancelled' : 'failed'
   const error = status === 'cancelled' ? cancelled : await grouped(causeOf(run, why, noted), itemId)
   const then = await asUndoing(run, { status, error })
@@ -154,7 +155,7 @@ async function withStray({ recorded, item }: ItemRun, { undos, strayUndo }: Pass
 /** Why an item fails: what was noted when its undoing began, else what has stopped its handler now. */
 function causeOf(run: ItemRun, why: Exclude<Stopped, Over>, noted: ClaimedDurable['error']): StoredError {
   if (run.undoing === 'failed' && noted !== null) return noted
-  if (why.is === 'failed') return why.error
+  if (why.is === 'failed' || why.is === 'changed') return why.error
   return noted ?? { name: 'RunFailed', message: 'the run failed', step: 'run' }
 }
 

@@ -3,22 +3,23 @@ import { PermanentError } from '../../errors.ts'
 import type { Json, StepOutcome } from '../../workflows/contract.ts'
 import { checkName } from '../../workflows/step-name.ts'
 import { itemError, type ItemError } from '../item-error.ts'
+import type { Beginning } from '../ledger/item-steps/begin-step.ts'
 import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
 import { isOutgrown, shownError, type Answer, type ItemRun, type Stop, type Undo } from './item-run.ts'
 import { inTime } from './in-time.ts'
-import { answerOf, forgotten, isToUndo, isWork, leftOut, type Asked } from './replay.ts'
+import { HandlerChanged, isMisuse, lostStep, Misuse } from './mistakes.ts'
+import { UnderWay } from './under-way.ts'
+import { answerOf, forgotten, isWork, leftOut, stray, unnamed, type Asked } from './replay.ts'
 
 /**
- * Why nothing more of a handler runs in this pass. `replayed`: it has come to what was not begun before. `outgrown`: the
- * handler has changed since the run began.
+ * Why nothing more of a handler runs in this pass. `changed`: it is not the one that the item began with. `replayed`: it has
+ * come to what was not begun before. `outgrown`: it asks for other steps than the run's log has.
  */
-export type Stopped = Stop | { is: 'failed'; error: ItemError } | { is: 'replayed' } | { is: 'outgrown' }
+export type Stopped =
+  Stop | { is: 'failed' | 'changed'; error: ItemError } | { is: 'replayed' } | { is: 'outgrown' }
 
 /** What a step comes to in this pass. */
 export type Answering = Promise<Answer | { is: 'replayed' }>
-
-const lostMessage = (step: string) =>
-  `${step} was done, and the handler does not come to it any more: a changed one needs a new version, and may not ask for other steps each time it runs`
 
 /** Settles never: nothing of a handler runs after a step that stops it. */
 const never = new Promise<never>(() => undefined)
@@ -34,12 +35,12 @@ export class Pass {
 
   /** The steps that were asked for. */
   readonly #asked = new Map<string, Asked>()
+  /** How many steps the handler has heard of. */
+  #heard = 0
   /** Nothing begins any more. */
   #isOver = false
   readonly #inside = new AsyncLocalStorage<string>()
-  /** Steps that have not come to anything yet; one of them may be a wait. */
-  readonly #open = new Map<Promise<Answer>, Asked>()
-  #isWaiting = false
+  readonly #underWay = new UnderWay()
   #turn: Promise<void> | undefined
   readonly #run: ItemRun
   readonly #stop: (stopped: Stopped) => void
@@ -74,13 +75,13 @@ export class Pass {
   ): Answering {
     checkName(name)
     const outer = this.#inside.getStore()
-    if (outer !== undefined) throw new PermanentError(`the step ${name} is inside the step ${outer}`)
+    if (outer !== undefined) throw new Misuse(`the step ${name} is inside the step ${outer}`)
     if (this.#asked.has(name)) throw new PermanentError(`the step ${name} is there twice`)
-    const asked = { name, ledgerName, kind }
+    const asked = { name, ledgerName, kind, turn: this.#heard }
     this.#asked.set(name, asked)
     const recorded = this.#run.recorded.get(ledgerName)
     if (recorded !== undefined && recorded.kind !== kind) {
-      throw new PermanentError(`${name} was a ${recorded.kind} before: a changed handler needs a new version`)
+      throw new HandlerChanged(`${name} was a ${recorded.kind} before: a changed handler needs a new version`)
     }
     const known = answerOf(recorded, this.#run.undoing !== null)
     if (known !== undefined) return Promise.resolve(known)
@@ -88,38 +89,36 @@ export class Pass {
     return this.#inTurn(make, asked)
   }
 
-  /** Makes a step's answer at once, but for a wait, which an item is in alone: it comes when all before it has. */
-  #inTurn(make: () => Promise<Answer>, step: Asked): Promise<Answer> {
-    const isWait = step.kind !== 'step'
-    const before = [...this.#open.keys()]
-    const isLate = before.length > 0 && (isWait || this.#isWaiting)
-    const made = this.#after(isLate ? before : [], make)
-    this.#open.set(made, step)
-    this.#isWaiting ||= isWait
-    const close = () => {
-      this.#open.delete(made)
-      if (this.#open.size === 0) this.#isWaiting = false
-    }
-    made.then(close, close)
-    return made
+  /** What the ledger is to know of a step that begins. */
+  beginning(name: string, ledgerName = name): Omit<Beginning, keyof ItemRun['item']> {
+    return { name: ledgerName, undoable: this.undos.has(name), turn: this.#asked.get(name)?.turn ?? 0 }
   }
 
-  async #after(before: readonly Promise<Answer>[], make: () => Promise<Answer>): Promise<Answer> {
-    await Promise.all(before)
-    this.#turn ??= this.#handlersTurn()
-    await this.#turn
-    return this.#isOver ? await never : await make()
+  /** Does what is left to do about a step before the handler hears of it. */
+  async settle(name: string, make: () => Promise<Answer>): Promise<void> {
+    await this.value(this.#inTurn(make, { name, ledgerName: name, kind: 'step', turn: this.#heard }))
+  }
+
+  #inTurn(make: () => Promise<Answer>, step: Asked): Promise<Answer> {
+    return this.#underWay.add(step, async () => {
+      this.#turn ??= this.#handlersTurn()
+      await this.#turn
+      return this.#isOver ? await never : await make()
+    })
   }
 
   /** The handler has its turn first: it may come to its end with what was waited for. */
   async #handlersTurn(): Promise<void> {
-    const lost = await inTime(() =>
+    const left = await inTime(() =>
       this.#isOver ? undefined : forgotten(this.#run.recorded, [...this.#asked.values()]),
     )
     this.#turn = undefined
-    if (lost === undefined) return
-    const error = await itemError(new PermanentError(lostMessage(lost)), lost, this.#run.item.itemId)
-    this.#stop({ is: 'failed', error })
+    if (left === undefined) return
+    const { lost, unknown } = left
+    this.#stop({
+      is: 'changed',
+      error: await itemError(lostStep(lost, unknown), lost, this.#run.item.itemId),
+    })
   }
 
   /** Does the work of a step, in which no other may begin. */
@@ -129,12 +128,12 @@ export class Pass {
   compensate(undo: Undo): void {
     const outer = this.#inside.getStore()
     if (outer !== undefined) {
-      throw new PermanentError(`compensate of ${undo.step} is inside the step ${outer}`)
+      throw new Misuse(`compensate of ${undo.step} is inside the step ${outer}`)
     }
     if (this.undos.has(undo.step)) throw new PermanentError(`compensate names the step ${undo.step} twice`)
+    this.undos.set(undo.step, undo)
     if (this.#asked.has(undo.step))
       throw new PermanentError(`compensate of ${undo.step} comes after that step`)
-    this.undos.set(undo.step, undo)
   }
 
   hasAskedFor = (name: string): boolean => this.#asked.has(name)
@@ -145,28 +144,19 @@ export class Pass {
    */
   async undosNamed(): Promise<void> {
     if (this.#run.undoing === null) return
-    await inTime(() =>
-      [...this.#run.recorded.values()].find(
-        (step) => step.undoable && isToUndo(step) && !this.undos.has(step.name),
-      ),
-    )
+    await inTime(() => unnamed(this.#run.recorded, this.undos))
   }
 
-  /** What is to be undone though it was no step; of the waits, only calls do anything. */
-  strayUndo = (): string | undefined =>
-    [...this.undos.keys()].find((name) => {
-      const asked = this.#asked.get(name)
-      return asked === undefined || !isWork(asked)
-    })
+  strayUndo = (): string | undefined => stray(this.undos, this.#asked)
 
   /** @throws PermanentError when the handler has come to its end without what it has begun, or what was done. */
   async checkEnd(): Promise<void> {
-    const left = [...this.#open.values()].find(isWork)
+    const left = this.#underWay.find(isWork)
     if (left !== undefined) {
       throw new PermanentError(`the handler has ended without the step ${left.name}, which it did not await`)
     }
     const lost = await inTime(() => leftOut(this.#run.recorded, [...this.#asked.values()]))
-    if (lost !== undefined) throw new PermanentError(lostMessage(lost))
+    if (lost !== undefined) throw lostStep(lost)
   }
 
   /** Gives the handler what a step came to, or nothing at all. */
@@ -181,7 +171,8 @@ export class Pass {
   async outcome(answering: Answering): Promise<StepOutcome<Json>> {
     const outcome = await this.#settled(answering)
     if (outcome.is === 'done') return { ok: true, value: outcome.value }
-    if (outcome.is === 'failed') return { ok: false, error: shownError(outcome.error) }
+    if (outcome.is === 'failed' && !isMisuse(outcome.error))
+      return { ok: false, error: shownError(outcome.error) }
     this.#stop(outcome)
     return await never
   }
@@ -190,6 +181,7 @@ export class Pass {
     try {
       const outcome = await answering
       if (outcome.is === 'done' || outcome.is === 'failed') this.workMs += outcome.workMs
+      this.#heard += 1
       return outcome
     } catch (error) {
       if (isOutgrown(error)) this.#stop({ is: 'outgrown' })

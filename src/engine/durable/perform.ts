@@ -41,7 +41,7 @@ const undoing: Kind = {
   failed: (error) => ({ status: 'not_undone', error }),
 }
 
-type StepToDo = Pick<Beginning, 'name' | 'undoable'>
+type StepToDo = Pick<Beginning, 'name' | 'undoable' | 'turn'>
 
 /** Does a step, unless the ledger says that it was done. */
 export const performStep = (
@@ -57,12 +57,12 @@ export const performUndo = (
   name: string,
   undo: (services: StepServices & { stepKey: string }, result: Json) => Promise<void>,
   options: StepOptions,
-): Promise<Answer> => perform(run, { name, undoable: true }, undoing, undo, options)
+): Promise<Answer> => perform(run, { name, undoable: true, turn: 0 }, undoing, undo, options)
 
 /** Begins, works and notes what came of it. */
 async function perform(
   run: ItemRun,
-  { name, undoable }: StepToDo,
+  { name, undoable, turn }: StepToDo,
   kind: Kind,
   work: (services: StepServices & { stepKey: string }, result: Json) => Promise<Json | void>,
   options: StepOptions,
@@ -72,13 +72,13 @@ async function perform(
   const seconds = secondsOf(timeout)
   // Before the step begins, so that the work is aborted no later than its lease ends.
   const signal = AbortSignal.timeout(seconds * 1000)
-  const at = { ...item, name, undoable }
+  const at = { ...item, name, undoable, turn }
   const lease = { token: crypto.randomUUID(), seconds }
   const begun = await kind.begin(services.db, at, lease)
   if (begun.outcome !== 'begun') return await notBegun(run, begun, name)
 
   const started = Date.now()
-  let acted = false
+  let acted = options.acts ?? false
   const ai = services.createAi(signal)
   const finish = async (end: StepEnd) => {
     const { model: _, ...usage } = ai.used()

@@ -1,30 +1,45 @@
 import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
-import { failedBefore, type Answer } from './item-run.ts'
+import { failedBefore, type Answer, type Undo } from './item-run.ts'
 
 /**
- * What a recorded step has come to; undefined: it is to be done, or done again. While an item is undone, it is what it had
- * come to before it was undone, and before it was to be tried again, so that the handler says what else there is to undo.
+ * What a recorded step has come to; undefined: it is to be done, or done again. What failed and was undone by itself has
+ * failed. While an item is undone, it is what it had come to before it was undone, and before it was to be tried again, so
+ * that the handler says what else there is to undo.
  */
 export function answerOf(step: RecordedStep | undefined, isUndoing: boolean): Answer | undefined {
   if (step === undefined) return undefined
   const { status, result, error, ended, old, workMs } = step
   const isUndone = status === 'undoing' || status === 'undone'
-  if (isUndone && !(isUndoing && ended)) return undefined
+  if (isUndone && !isUndoing) return error === null || old ? undefined : failedBefore(error, workMs)
+  if (isUndone && !ended) return undefined
   if (error !== null && (isUndone || (status === 'failed' && (isUndoing || !old)))) {
     return failedBefore(error, workMs)
   }
   return status === 'done' || isUndone ? { is: 'done', value: result, workMs } : undefined
 }
 
-/** A step that a handler has asked for; events have names of their own in the ledger. */
-export type Asked = { name: string; ledgerName: string; kind: RecordedStep['kind'] }
+/** It has failed and was undone, and the handler goes on without it. */
+export const isUndoneByItself = (step: RecordedStep | undefined): boolean =>
+  step?.status === 'undone' && answerOf(step, false) !== undefined
 
-/** What a handler has left out though it has come to something that the ledger does not know. */
-export const forgotten = (
+/** A step that a handler has asked for; events have names of their own in the ledger. */
+export type Asked = {
+  name: string
+  ledgerName: string
+  kind: RecordedStep['kind']
+  /** How many steps the handler had heard of then: the same for those that it asks for together. */
+  turn: number
+}
+
+/** What a handler has left out though it has come to something `unknown`, that the ledger does not know. */
+export function forgotten(
   recorded: ReadonlyMap<string, RecordedStep>,
   asked: readonly Asked[],
-): string | undefined =>
-  asked.every(({ ledgerName }) => recorded.has(ledgerName)) ? undefined : leftOut(recorded, asked)
+): { lost: string; unknown: string } | undefined {
+  const unknown = asked.find(({ ledgerName }) => !recorded.has(ledgerName))?.name
+  const lost = unknown === undefined ? undefined : leftOut(recorded, asked)
+  return unknown === undefined || lost === undefined ? undefined : { lost, unknown }
+}
 
 /**
  * A step that was done and that a handler has not asked for. What stands from before an operator's retry may rightly be
@@ -47,3 +62,20 @@ const stands = ({ status }: RecordedStep) => status !== 'failed' && status !== '
 /** What a step has done, or may have done, that is to be undone. */
 export const isToUndo = ({ status, uncertain }: RecordedStep): boolean =>
   status === 'done' || status === 'undoing' || (status !== 'undone' && uncertain)
+
+/** A step that is to be undone, as the handler had said, and of which it has not said how. */
+export const unnamed = (
+  recorded: ReadonlyMap<string, RecordedStep>,
+  undos: ReadonlyMap<string, Undo>,
+): RecordedStep | undefined =>
+  [...recorded.values()].find((step) => step.undoable && isToUndo(step) && !undos.has(step.name))
+
+/** What is to be undone though it was no step; of the waits, only calls do anything. */
+export const stray = (
+  undos: ReadonlyMap<string, Undo>,
+  asked: ReadonlyMap<string, Asked>,
+): string | undefined =>
+  [...undos.keys()].find((name) => {
+    const step = asked.get(name)
+    return step === undefined || !isWork(step)
+  })

@@ -1,7 +1,7 @@
 import { PermanentError } from '../../errors.ts'
 import { itemError, type ItemError } from '../item-error.ts'
 import { noteUndoing } from '../ledger/item-steps/note-undoing.ts'
-import { sdkStep, shownError, type Answer, type ItemRun, type Over } from './item-run.ts'
+import { sdkStep, shownError, type Answer, type ItemRun, type Over, type Undo } from './item-run.ts'
 import { performUndo } from './perform.ts'
 import type { Pass } from './pass.ts'
 import { isToUndo } from './replay.ts'
@@ -43,20 +43,26 @@ export async function undoAll(
       if (undoable || stuck) failures.push(await unknown(run, name))
       continue
     }
-    const answer: Answer = await sdkStep(run, `undo:${name}`, () =>
-      performUndo(
-        run,
-        name,
-        (services, result) =>
-          pass.inside(`undo of ${name}`, () => undo.undo({ ...services, because }, result)),
-        undo.options,
-      ),
-    )
+    const answer: Answer = await sdkStep(run, `undo:${name}`, () => undoOne(run, pass, undo, because))
     if (answer.is === 'over') return answer
     if (answer.is === 'failed') failures.push(answer.error)
   }
   return { is: 'undone', failures }
 }
+
+/** Undoes one step, unless the ledger says that there is nothing to undo. */
+export const undoOne = (
+  run: ItemRun,
+  pass: Pass,
+  { step, undo, options }: Undo,
+  because: 'failed' | 'cancelled',
+): Promise<Answer> =>
+  performUndo(
+    run,
+    step,
+    (services, result) => pass.inside(`undo of ${step}`, () => undo({ ...services, because }, result)),
+    options,
+  )
 
 const unknown = ({ item }: ItemRun, name: string) =>
   itemError(new PermanentError(`the handler does not say any more how to undo ${name}`), name, item.itemId)

@@ -45,8 +45,7 @@ function waitIn(run: ItemRun, pass: Pass, wait: Wait): Answering {
   // What anybody may give has names of its own.
   const ledgerName = kind === 'event' ? eventPrefix + name : name
   const begin = async () => {
-    const step = { name: ledgerName, undoable: pass.undos.has(name) }
-    const begun = await startWaiting(run, step, wait)
+    const begun = await startWaiting(run, pass.beginning(name, ledgerName), wait)
     if (begun.is === 'waiting' && (await acts?.(begun)) === true)
       await noteActed(run.services.db, { ...run.item, name: ledgerName })
     return begun

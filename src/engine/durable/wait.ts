@@ -22,7 +22,7 @@ type Wait = { kind: 'sleep' | 'event' | 'call'; time: WaitTime; answerTo?: strin
 /** Lets the item wait, and passes on the room that this makes. */
 export async function startWaiting(
   run: ItemRun,
-  step: Pick<Beginning, 'name' | 'undoable'>,
+  step: Pick<Beginning, 'name' | 'undoable' | 'turn'>,
   { kind, time, answerTo = null }: Wait,
 ): Promise<Answer | Waiting> {
   const { services, workflow, item } = run

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { queryRows, type Db } from '../../db/client.ts'
 import type { ItemError } from '../item-error.ts'
 import type { Json, Usage } from '../../workflows/contract.ts'
-import { actedSteps } from './item-steps/recorded.ts'
+import { actedSteps, isOwed, someStep } from './item-steps/recorded.ts'
 import { lockItem } from './lock-item.ts'
 import { movedColumns, settle, type NextPage } from './settle.ts'
 
@@ -137,7 +137,8 @@ async function endItem(
         work_ms = coalesce(${workMs}::int, i.work_ms),
         waiting_for = null, waiting_until = null,
         undoing = case when ${outcome.status} = 'queued' then i.undoing end,
-        acted = i.handler is not null and ${outcome.status} in ('failed', 'cancelled', 'skipped') and ${actedSteps(sql.raw('i'))},
+        acted = i.handler is not null and ${outcome.status} in ('failed', 'cancelled', 'skipped') and ${actedSteps(sql.raw('i'))}
+          or ${outcome.status} = 'failed' and ${someStep(sql.raw('i'), isOwed)},
         queued_at = case when ${outcome.status} = 'queued' then now() else i.queued_at end,
         ended_at = case when ${outcome.status} = 'queued' then null else now() end
       from item where i.batch_id = item.batch_id and i.item_id = item.item_id

@@ -6,7 +6,7 @@ import { logChange, rounds, type By } from './changes.ts'
 import { pauseKilled } from './kill-switch.ts'
 import { atWorkThoughCancelled } from './live-predecessor.ts'
 import type { NextPage } from './settle.ts'
-import { couldNotBeUndone, hasHalfUndone, pageToUndo, undoneAgain } from './undo-again.ts'
+import { couldNotBeUndone, owesUndos, pageToUndo, undoneAgain } from './undo-again.ts'
 
 /** So many are marked at once: the batch is locked meanwhile. */
 export const mostRetried = 100_000
@@ -116,7 +116,7 @@ const judge = (batchId: string, asked: Asked, { key }: By): SQL => sql`
     select b.*, e.after as earlier, a.id as active, case
         when e.after is not null and e.after->'asked' is distinct from ${JSON.stringify(asked)}::jsonb then 'key_used'
         when e.after is not null then 'retried'
-        when b.status not in ('running', 'paused', 'completed') and not (b.status = 'cancelled' and ${hasHalfUndone})
+        when b.status not in ('running', 'paused', 'completed') and not (b.status = 'cancelled' and ${owesUndos})
           then 'ended'
         when ${killed(sql.raw('b'))} then 'killed'
         when b.status = 'completed' and (a.id is not null or exists (

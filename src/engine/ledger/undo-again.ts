@@ -1,16 +1,16 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { isStuck, someStep } from './item-steps/recorded.ts'
+import { isOwed, someStep } from './item-steps/recorded.ts'
 import { unfinished } from './needs-work.ts'
 
 const i = sql.raw('i')
 
-const isHalfUndone = sql`(i.status = 'failed' and ${someStep(i, isStuck)})`
+const isOwing = sql`(i.status = 'failed' and ${someStep(i, isOwed)})`
 
-/** Of a batch `b`: something of it could not be undone. */
-export const hasHalfUndone = sql`exists (select 1 from batch_items i where i.batch_id = b.id and ${isHalfUndone})`
+/** Of a batch `b`: something of it stands that was to be undone. */
+export const owesUndos = sql`exists (select 1 from batch_items i where i.batch_id = b.id and ${isOwing})`
 
-/** What an item `i` has done could not be undone, and no other batch is at it since. */
-export const couldNotBeUndone = sql`(${isHalfUndone} and not exists (
+/** What a failed item `i` has done was to be undone and stands, and no other batch is at it since. */
+export const couldNotBeUndone = sql`(${isOwing} and not exists (
   select 1 from batch_items h where h.workflow = i.workflow and h.scope = i.scope and h.item_id = i.item_id
     and h.status in ${unfinished}))`
 

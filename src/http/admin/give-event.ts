@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { giveEventTo } from '../../engine/durable/events.ts'
-import { conflict, invalid, notFound, type HttpError } from '../../errors.ts'
+import { conflict, HttpError, invalid } from '../../errors.ts'
 import { findItem } from '../../engine/ledger/read-items.ts'
 import type { Services } from '../../engine/services.ts'
 import type { Workflow } from '../../workflows/contract.ts'
@@ -74,7 +74,8 @@ function declared(events: Workflow['events'] & object, workflow: string, event: 
 /** Why nobody could be given an event. */
 async function nobody({ db }: Services, workflow: string, itemId: string): Promise<HttpError> {
   const [latest] = await findItem(db, workflow, itemId, 1)
-  if (latest === undefined) return notFound(`item ${itemId} of ${workflow}`)
+  if (latest === undefined)
+    return new HttpError(404, 'not_found', `no batch of ${workflow} has item ${itemId}`)
   const state = latest.undoing === null ? `has ended: ${latest.status}` : 'is being undone'
   return conflict(`item ${itemId} of ${workflow} ${latest.handler === null ? 'is not durable' : state}`, {
     batchId: latest.batchId,

@@ -127,4 +127,22 @@ describe('a retry', () => {
     expect(await one.give('answer', 'yes')).toBe(anew)
     expect(await one.run()).toMatchObject({ status: 'succeeded' })
   })
+
+  test.each([['label', 'invoice'] as const, ['invoice', 'label'] as const])(
+    'keeps a wait after steps that were begun together, one of which stands, in whatever order: %s, %s',
+    async (...names) => {
+      let fails = true
+      const one = await start(async (_, { step, parallel, compensate, waitForEvent }) => {
+        compensate('label', async () => undefined)
+        await parallel(Object.fromEntries(names.map((name) => [name, async () => name])))
+        const answer = await waitForEvent('answer', { data: z.string(), timeout: '30 days' })
+        await step('last', () => (fails ? Promise.reject(new PermanentError('no')) : Promise.resolve('x')))
+        return { text: String(answer) }
+      })
+      const item = await answeredAndRetried(one, () => {
+        fails = false
+      })
+      expect(item).toMatchObject({ status: 'succeeded' })
+    },
+  )
 })

@@ -110,7 +110,7 @@ describe('a batch that completes when its items have started', () => {
       db.execute(sql`select pg_sleep(1.5)`),
     ])
     await wait(300)
-    const at = { batchId: app.id, itemId: userId(1), attempt: 1, name: 'after' }
+    const at = { batchId: app.id, itemId: userId(1), attempt: 1, name: 'after', turn: 0 }
     const lease = { token: crypto.randomUUID(), seconds: 60 }
     const begun = beginStep(db, { ...at, undoable: false }, lease).then(({ outcome }) => order.push(outcome))
     await wait(300)

@@ -45,7 +45,7 @@ async function endedMeanwhile(
   const { db } = one.services
   await db.execute(sql`update batch_items set status = 'running', undoing = ${undoing}`)
   await db.execute(sql`update item_steps set ${left} where name = 'a'`)
-  const at = { batchId: one.batchId, itemId: userId(1), attempt: 1, name: 'a', undoable: false }
+  const at = { batchId: one.batchId, itemId: userId(1), attempt: 1, name: 'a', undoable: false, turn: 0 }
   const { outcome } = await whileHeld(one.services, 'batches', async () => {
     const beginning = begin(db, at, { token: crypto.randomUUID(), seconds: 60 })
     await pause(300)
@@ -90,7 +90,7 @@ describe.runIf(lane.postgres === 'PostgreSQL')('statements that wait for each ot
     const [begun, noted] = await whileHeld(one.services, 'batch_items', async () => {
       const beginning = beginStep(
         db,
-        { ...at, name: 'late', undoable: false },
+        { ...at, name: 'late', undoable: false, turn: 0 },
         { token: crypto.randomUUID(), seconds: 60 },
       )
       await pause(300)

@@ -1,10 +1,12 @@
+import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { PermanentError } from '../../../src/errors.ts'
-import type { Json } from '../../../src/workflows/contract.ts'
+import type { Json, Workflow } from '../../../src/workflows/contract.ts'
 import { mockStep, startOne } from '../../support/durable.ts'
 import { userId } from '../../support/population.ts'
-import { durableToy } from '../../support/toy.ts'
+import { durableToy, toyWorkflow } from '../../support/toy.ts'
+import { caller } from './caller.ts'
 import { oneUser, start, type Toy } from './one-user.ts'
 
 beforeEach(oneUser)
@@ -158,6 +160,42 @@ describe('an author who errs is told at once', () => {
     expect(item.error?.message).toContain(message)
   })
 
+  test.each<[string, Toy, string]>([
+    [
+      'a step inside one of several steps',
+      async (_, { step, parallel }) => {
+        await parallel({ outer: () => step('inner', async () => 'x') })
+        return { text: 'lost' }
+      },
+      'the step inner is inside the step outer',
+    ],
+    [
+      'an undo that is said inside one of several steps',
+      async (_, { parallel, compensate }) => {
+        await parallel({ a: async () => compensate('a', async () => undefined) })
+        return { text: 'lost' }
+      },
+      'compensate of a is inside the step a',
+    ],
+  ])('of %s, of which the handler would hear as of any failure', async (_, handler, message) => {
+    const one = await start(handler)
+    expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'Misuse', message } })
+  })
+
+  test('of an undo that comes after its step, which is undone', async () => {
+    const acts: string[] = []
+    const one = await start(async (_, { step, compensate }) => {
+      await step('charge', async () => void acts.push('charge'))
+      compensate('charge', async () => void acts.push('refund'))
+      return { text: 'never' }
+    })
+    expect(await one.run()).toMatchObject({
+      status: 'failed',
+      error: { message: 'compensate of charge comes after that step' },
+    })
+    expect(acts).toEqual(['charge', 'refund'])
+  })
+
   test('of an undo of no step, also when the item fails before its end', async () => {
     const one = await start(async (_, { step, compensate }) => {
       compensate('chrge', async () => undefined)
@@ -205,4 +243,21 @@ test('a test that stands in for a step which is never asked for is told so', asy
   const item = await one.run()
   expect(item.status).toBe('failed')
   expect(item.error?.message).toContain('stands in for reel, which the handler did not ask for')
+})
+
+/** What `caller` has heard of what it invokes. */
+async function heardBy(workflow: Workflow, others: Workflow[]) {
+  const one = await startOne(workflow, userId(1), { others, force: true, params: { tag: '' } })
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
+  const { rows } = await one.services.db.execute(
+    sql`select data->>'heard' as heard from results where workflow = 'caller'`,
+  )
+  return rows
+}
+
+test('a test deploys what is invoked, or stands in for it', async () => {
+  const end = { status: 'succeeded', data: { text: 'made up' } }
+  expect(await heardBy(mockStep(caller(), 'ask', end), [])).toEqual([{ heard: JSON.stringify(end) }])
+  const toy = toyWorkflow(() => Promise.resolve({ text: 'real' }))
+  expect(await heardBy(caller(), [toy])).toEqual([{ heard: expect.stringContaining('real') }])
 })

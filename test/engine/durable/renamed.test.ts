@@ -33,25 +33,56 @@ const withWeek =
     await Promise.all([mailed(item, tools), week(item, tools)])
     return { text: 'done' }
   }
-const said: unknown = expect.stringContaining(
-  'welcome was done, and the handler does not come to it any more',
-)
+const said: unknown = expect.stringContaining('welcome was done, and the handler asks for greeting instead')
 
 test.each([
-  ['succeeded', 'run'],
-  ['been cancelled whole', 'cancel'],
-] as const)('an item whose handler ends before it comes to what was done has not %s', async (_, act) => {
+  ['succeeded', 'run', 'HandlerChanged'],
+  ['been cancelled whole', 'cancel', 'UndoFailed'],
+] as const)(
+  'an item whose handler ends before it comes to what was done has not %s',
+  async (_, act, name) => {
+    const acts: string[] = []
+    const charging: Toy = async (item, tools) => {
+      tools.compensate('charge', async () => void acts.push('refund'))
+      await tools.step('charge', async () => void acts.push('charge'))
+      return await week(item, tools)
+    }
+    const one = await start(charging)
+    await one.runUntilWaiting()
+    if (act === 'cancel') await one.act('cancel')
+    await rounds([durableToy(async () => ({ text: 'early' }))]).deliver()
+    expect(await one.item()).toMatchObject({ status: 'failed', error: { name } })
+    expect(acts).toEqual(['charge'])
+    await one.act('retry', { all: true })
+    await one.run()
+    expect(acts).toEqual(act === 'cancel' ? ['charge', 'refund'] : ['charge'])
+    expect(await one.item()).toMatchObject({ status: act === 'cancel' ? 'cancelled' : 'succeeded' })
+  },
+)
+
+test('a step that was put in front is named, and nothing is undone for it', async () => {
   const acts: string[] = []
-  const charging: Toy = async (item, tools) => {
-    tools.compensate('charge', async () => void acts.push('refund'))
-    await tools.step('charge', async () => void acts.push('charge'))
-    return await week(item, tools)
-  }
-  const one = await start(charging)
+  const charging =
+    (isChecked: boolean): Toy =>
+    async (item, tools) => {
+      if (isChecked) await tools.step('fraud check', async () => void acts.push('check'))
+      tools.compensate('charge', async () => void acts.push('refund'))
+      await tools.step('charge', async () => void acts.push('charge'))
+      return await week(item, tools)
+    }
+  const one = await start(charging(false))
   await one.runUntilWaiting()
-  if (act === 'cancel') await one.act('cancel')
-  await rounds([durableToy(async () => ({ text: 'early' }))]).deliver()
-  expect(await one.item()).toMatchObject({ status: 'failed', error: { name: 'UndoFailed', step: 'charge' } })
+  await rounds([durableToy(charging(true))]).deliver()
+  expect(await one.item()).toMatchObject({
+    status: 'failed',
+    error: {
+      name: 'HandlerChanged',
+      message: expect.stringContaining('charge was done, and the handler asks for fraud check'),
+    },
+  })
+  expect(acts).toEqual(['charge'])
+  await one.act('retry', { all: true })
+  expect(await one.run()).toMatchObject({ status: 'succeeded' })
   expect(acts).toEqual(['charge'])
 })
 

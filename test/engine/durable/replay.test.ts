@@ -142,12 +142,12 @@ test('what was paid otherwise is paid back by the retry when its refund failed',
     return { text: 'x' }
   })
   expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'UndoFailed' } })
-  expect(acts).toEqual(['card?', 'other', 'cancel card'])
+  expect(acts).toEqual(['card?', 'cancel card', 'other'])
   stuck = false
   await one.act('retry', { all: true })
   const item = await one.run()
   expect({ status: item.status, acts, statuses: await one.statuses() }).toMatchObject({
-    acts: ['card?', 'other', 'cancel card', 'refund other', 'card'],
+    acts: ['card?', 'cancel card', 'other', 'refund other', 'card'],
   })
 })
 

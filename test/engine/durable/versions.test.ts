@@ -88,6 +88,41 @@ describe('an item that failed after it had acted', () => {
   })
 })
 
+/** How many items of such a workflow, which have failed, the next batch leaves alone. */
+async function held(handler: Toy) {
+  const app = rounds([durableToy(handler)])
+  await insertUsers(app.services.db, 1)
+  await app.start('toy')
+  await app.deliver()
+  const next = await app.start('toy')
+  await app.deliver()
+  return (await app.batch(next.id)).plan?.held
+}
+
+describe('an item that failed is not begun anew by the next batch', () => {
+  test('when what it has done could not be undone', async () => {
+    const acts: string[] = []
+    const stuck: Toy = async (_, { step, compensate }) => {
+      compensate('reserve', () => Promise.reject(new PermanentError('the warehouse is down')))
+      await step('reserve', async () => void acts.push('reserve'))
+      throw new PermanentError('no')
+    }
+    expect(await held(stuck)).toBe(1)
+    expect(acts).toEqual(['reserve'])
+  })
+
+  test.each([
+    [true, 1],
+    [false, 0],
+  ])('when a step that acts: %s has been done by means of its own', async (acts, expected) => {
+    const texting: Toy = async (_, { step }) => {
+      await step('text message', async () => undefined, { acts })
+      throw new PermanentError('no')
+    }
+    expect(await held(texting)).toBe(expected)
+  })
+})
+
 const paid = { text: 'paid' }
 
 describe('an item whose handler is not deployed any more says what could not be undone', () => {

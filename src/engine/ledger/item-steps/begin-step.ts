@@ -8,8 +8,11 @@ import { mayHaveActed, storedError, type StoredError } from './recorded.ts'
 /** A step of a durable item, at the item's attempt. */
 export type StepAt = { batchId: string; itemId: string; attempt: number; name: string }
 
-/** A step that is to be begun. `undoable`: the handler has said how to undo it. */
-export type Beginning = StepAt & { undoable: boolean }
+/**
+ * A step that is to be begun. `undoable`: the handler has said how to undo it; `turn`: how many steps it had heard of when it
+ * asked for this one.
+ */
+export type Beginning = StepAt & { undoable: boolean; turn: number }
 
 export type Lease = { token: string; seconds: number }
 
@@ -65,7 +68,7 @@ export const beginStep = (db: Db, at: Beginning, lease: Lease): Promise<Begun> =
     judged as (
       select item.batch_id, item.item_id, t.result, t.error, t.uncertain, t.work_ms, t.lease_until, case
           when t.status = 'done' then 'done'
-          when t.status = 'failed' and t.attempt >= item.retried_attempt then 'failed'
+          when ${hasFailed} and t.attempt >= item.retried_attempt then 'failed'
           when t.status = 'running' and t.lease_until > now() then 'busy'
           when not ${isOpen(batch)} then 'closed' when ${overBudget(batch, sql`0`)} then 'spent'
           else 'begun' end as outcome
@@ -73,12 +76,12 @@ export const beginStep = (db: Db, at: Beginning, lease: Lease): Promise<Begun> =
         on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${at.name}
     ),
     taken as (
-      insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, tries, token, lease_until, undoable)
+      insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, tries, token, lease_until, undoable, turn)
       select batch_id, item_id, ${at.name}, 'step', 'running', ${at.attempt}::int, 1, ${lease.token}::uuid,
-        now() + make_interval(secs => ${lease.seconds}), ${at.undoable}::boolean
+        now() + make_interval(secs => ${lease.seconds}), ${at.undoable}::boolean, ${at.turn}::int
       from judged where outcome = 'begun'
       on conflict (batch_id, item_id, name) do update set
-        status = 'running', attempt = excluded.attempt, undoable = excluded.undoable, token = excluded.token, lease_until = excluded.lease_until,
+        status = 'running', attempt = excluded.attempt, undoable = excluded.undoable, turn = excluded.turn, token = excluded.token, lease_until = excluded.lease_until,
         round = t.round + ${newRound}::int,
         tries = case when ${newRound} or t.attempt <> excluded.attempt then 1 else t.tries + 1 end,
         uncertain = not ${newRound} and ${mayHaveActed},
@@ -93,6 +96,9 @@ export const beginStep = (db: Db, at: Beginning, lease: Lease): Promise<Begun> =
       extract(epoch from j.lease_until - now()) as "leaseSeconds", batch.status as "batchStatus"
     from judged j join batch on true left join taken t on true`,
   )
+
+/** It has failed for good, and may have been undone by itself since. */
+const hasFailed = sql`(t.status = 'failed' or (t.status in ('undoing', 'undone') and t.error is not null))`
 
 /** What is known not to have been done, or was undone, is done under another key the next time. */
 export const newRound = sql`(t.status = 'undone' or (t.status = 'failed' and not t.uncertain))`

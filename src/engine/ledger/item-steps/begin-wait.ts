@@ -58,7 +58,7 @@ const row = z.object({
  */
 export async function beginWait(
   db: Db,
-  { batchId, itemId, attempt, name, undoable }: Beginning,
+  { batchId, itemId, attempt, name, undoable, turn }: Beginning,
   wait: { kind: 'sleep' | 'event' | 'call'; time: WaitTime; answerTo: string | null; pageSize: number },
 ): Promise<WaitBegun> {
   const { kind, time, answerTo, pageSize } = wait
@@ -80,14 +80,14 @@ export async function beginWait(
         on t.batch_id = item.batch_id and t.item_id = item.item_id and t.name = ${name}
     ),
     begun as (
-      insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, uncertain, undoable, answer_to, until, ended_at)
+      insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, uncertain, undoable, turn, answer_to, until, ended_at)
       select gate.batch_id, gate.item_id, ${name}, ${kind},
-        case when ${until} <= now() then 'done' else 'waiting' end, ${attempt}::int, ${isCall}, ${undoable}::boolean, ${answerTo}::text,
+        case when ${until} <= now() then 'done' else 'waiting' end, ${attempt}::int, ${isCall}, ${undoable}::boolean, ${turn}::int, ${answerTo}::text,
         ${until},
         case when ${until} <= now() then now() end
       from gate where gate.says = 'open'
       on conflict (batch_id, item_id, name) do update set
-        attempt = excluded.attempt, undoable = excluded.undoable, answer_to = excluded.answer_to, uncertain = t.status not in ('done', 'given') and excluded.uncertain, error = null,
+        attempt = excluded.attempt, undoable = excluded.undoable, turn = excluded.turn, answer_to = excluded.answer_to, uncertain = t.status not in ('done', 'given') and excluded.uncertain, error = null,
         round = t.round + ${newRound}::int, result = case when t.status in ('done', 'given') then t.result end,
         undo_tries = 0, undo_error = null, undone_at = null,
         until = ${waitsUntil}, status = case when ${isOver} then 'done' else 'waiting' end,

@@ -35,7 +35,7 @@ export async function finishStep(
         acted = t.acted or ${spent.acted}::boolean
       from (select count(*) from booked) before
       where ${key} and t.token = ${token}::uuid and t.status in ('running', 'undoing') and t.lease_until is not null
-      returning t.batch_id, t.item_id, t.name, t.status, t.position
+      returning t.batch_id, t.item_id, t.name, t.status, t.position, t.turn
     ),
     ${voidWaits}
     select name from finished`
@@ -44,17 +44,19 @@ export async function finishStep(
 
 /**
  * CTE: what was waited for, or given, as an answer to a step that is undone now does not stand any more. Where the handler
- * has not said to which, it is to this one, unless a step that stands came between.
+ * has not said to which, it is to this one, unless a step that stands was begun with it or came between. A step that is
+ * undone by itself, since the handler goes on without it, takes nothing with it.
  */
 const voidWaits = sql`
     voided as (
       update item_steps t set status = 'undone', undone_at = now()
-      from finished f where f.status = 'undone' and t.batch_id = f.batch_id and t.item_id = f.item_id
+      from finished f join batch_items i on i.batch_id = f.batch_id and i.item_id = f.item_id
+      where f.status = 'undone' and i.undoing is not null and t.batch_id = f.batch_id and t.item_id = f.item_id
         and t.kind in ('sleep', 'event') and t.status in ('waiting', 'given', 'done') and case
           when t.answer_to is not null then t.answer_to = f.name
           else t.position > f.position and not exists (
             select 1 from item_steps s where s.batch_id = f.batch_id and s.item_id = f.item_id and s.kind in ('step', 'call')
-              and (s.status not in ('undone', 'failed') or s.uncertain) and s.position > f.position and s.position < t.position) end
+              and (s.status not in ('undone', 'failed') or s.uncertain) and s.name <> f.name and s.turn >= f.turn and s.position < t.position) end
     )`
 
 function change(end: StepEnd): SQL {

@@ -52,6 +52,10 @@ export const someStep = (i: SQL, which: SQL): SQL => sql`exists (
 /** The undoing of a step `t` has begun and has not succeeded. */
 export const isStuck = sql`(t.status = 'undoing' or t.undo_error is not null)`
 
+/** A step `t` that the handler has said how to undo stands, or may. */
+export const isOwed = sql`(${isStuck} or (t.undoable and (
+  t.status = 'done' or (t.status in ('running', 'waiting', 'failed') and ${mayHaveActed}))))`
+
 /** How an item `i` ends whose batch was cancelled: one that was failing then has failed. */
 export const asCancelled = (i: SQL): SQL =>
   sql`case when ${i}.undoing = 'failed' then 'failed' else 'cancelled' end`

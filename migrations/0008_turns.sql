@@ -1,0 +1,1 @@
+ALTER TABLE "item_steps" ADD COLUMN "turn" integer DEFAULT 0 NOT NULL;
