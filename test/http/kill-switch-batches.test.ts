@@ -122,7 +122,11 @@ describe('turning a kill switch on', () => {
     await deliver()
     expect(await claimed()).toBe(before)
     expect((await turn(true)).body).toEqual({ on: true, isKilled: true, pausedBatchIds: [id] })
-    expect(await batch(id)).toMatchObject({ status: 'paused', pausedBy: 'kill_switch' })
+    expect(await batch(id)).toMatchObject({
+      status: 'paused',
+      pausedBy: 'kill_switch',
+      reason: 'the kill switch is on',
+    })
   })
 
   test('leaves a batch that somebody paused theirs', async () => {

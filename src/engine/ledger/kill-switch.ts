@@ -48,7 +48,7 @@ export async function pauseKilled(db: Db, which: SQL, by: By): Promise<string[]>
     paused as (
       update batches b set
         status = ${statusPaused(was)},
-        paused_by = 'kill_switch', reason = ${by.reason}
+        paused_by = 'kill_switch', reason = coalesce(${by.reason}::text, 'the kill switch is on')
       from was
       where b.id = was.id and (
         was.status = 'running' or (was.status in ('starting', 'completed') and was.paused_by is null))

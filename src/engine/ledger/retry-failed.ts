@@ -86,7 +86,7 @@ export async function retryFailed(
     const retried = parseRetried(found)
     // A switch that went on meanwhile did not see a batch that runs.
     if (retried.outcome === 'retried' && retried.reopened) {
-      await pauseKilled(db, sql`id = ${batchId}::uuid`, { ...rounds, reason: 'the kill switch is on' })
+      await pauseKilled(db, sql`id = ${batchId}::uuid`, rounds)
     }
     return retried
   } catch (error) {

@@ -1,0 +1,163 @@
+import type { Client } from 'pg'
+import { isolatedEnv } from '../local/fresh-database.ts'
+import { adminToken, startStack, type Stack } from '../local/stack.ts'
+import { freePort } from '../local/worker.ts'
+import { installClock, withMovedTime } from './clock.ts'
+import { startGateway, type Answered, type Passage, type Passing } from './gateway.ts'
+import { startWorkerd, type Workerd } from './workerd.ts'
+
+/** What the seed at work decides and hears. */
+export type Listener = { decide: (passage: Passage) => Passing; seen: (answered: Answered) => void }
+
+const calm: Listener = { decide: () => 'passed', seen: () => undefined }
+
+/**
+ * A Worker and its services, in a world whose time moves when nothing is left to do. Seeds follow each other in it, one
+ * at a time.
+ */
+export class Lane {
+  readonly url: string
+  readonly qstash: NonNullable<Stack['qstash']>
+  readonly stack: Stack
+  readonly db: Client
+  listener: Listener = calm
+  #shiftMs = 0
+  #worker: Workerd | undefined
+  #starting: Promise<void> | undefined
+  #code = ''
+  readonly #port: number
+  readonly #bindings: Record<string, string>
+  readonly #move: (shiftMs: number) => Promise<void>
+  readonly #close: AsyncDisposableStack
+
+  private constructor(parts: {
+    stack: Stack
+    port: number
+    bindings: Record<string, string>
+    db: Client
+    move: (shiftMs: number) => Promise<void>
+    close: AsyncDisposableStack
+  }) {
+    const { stack, port } = parts
+    if (stack.qstash === null) throw new Error('unset QSTASH_URL: faults need the local QStash')
+    this.qstash = stack.qstash
+    this.stack = stack
+    this.db = parts.db
+    this.url = `http://127.0.0.1:${port}`
+    this.#port = port
+    this.#bindings = parts.bindings
+    this.#move = parts.move
+    this.#close = parts.close
+  }
+
+  /** @param number which database of a real Redis is this lane's. */
+  static async open(number: number): Promise<Lane> {
+    const close = new AsyncDisposableStack()
+    const { env, drop } = await isolatedEnv(process.env, number)
+    close.defer(drop)
+    const port = await freePort()
+    const qstash = { mode: 'pull', sharedClock: true } as const
+    const appUrl = `http://127.0.0.1:${port}`
+    const stack = await startStack({ appUrl, qstash, flowControlFactor: 1000 }, env)
+    close.defer(() => stack.close())
+    const clock = await installClock(stack.neon.postgresUrl)
+    close.defer(clock.close)
+    const { neon, redis, model, mail, payments } = stack
+    const targets = {
+      neon: neon.url,
+      redis: redis.url,
+      model: new URL(model.url).origin,
+      mail: mail.url,
+      payments: payments.url,
+      qstash: stack.qstash?.url ?? '',
+    }
+    const held: { lane?: Lane } = {}
+    const gateway = await startGateway(targets, {
+      decide: (passage) => held.lane?.listener.decide(passage) ?? 'passed',
+      seen: (answered) => held.lane?.listener.seen(answered),
+      rewrite: ({ service, body }) => (service === 'neon' ? withMovedTime(body) : body),
+    })
+    close.defer(gateway.close)
+    const bindings = {
+      ...stack.bindings,
+      DATABASE_HTTP_URL: `${gateway.urlOf('neon')}/sql`,
+      UPSTASH_REDIS_REST_URL: gateway.urlOf('redis'),
+      AI_BASE_URL: `${gateway.urlOf('model')}/v1`,
+      MAIL_URL: gateway.urlOf('mail'),
+      PAYMENTS_URL: gateway.urlOf('payments'),
+      QSTASH_URL: gateway.urlOf('qstash'),
+    }
+    const lane = new Lane({ stack, port, bindings, db: clock.client, move: clock.move, close })
+    held.lane = lane
+    close.defer(() => lane.kill())
+    return lane
+  }
+
+  /** Puts a build in place of the one that runs. */
+  async deploy(code: string): Promise<void> {
+    await this.kill()
+    this.#code = code
+    await this.restart()
+  }
+
+  async kill(): Promise<void> {
+    const worker = this.#worker
+    this.#worker = undefined
+    await worker?.kill()
+  }
+
+  /** Starts the Worker again after it was killed. */
+  async restart(): Promise<void> {
+    this.#starting ??= startWorkerd({ code: this.#code, port: this.#port, bindings: this.#bindings })
+      .then((worker) => {
+        this.#worker = worker
+      })
+      .finally(() => {
+        this.#starting = undefined
+      })
+    await this.#starting
+  }
+
+  output = (): string => this.#worker?.output() ?? ''
+
+  /** The time in this world, in milliseconds since 1970. */
+  now = (): number => Date.now() + this.#shiftMs
+
+  async advance(ms: number): Promise<void> {
+    this.#shiftMs += ms
+    await this.#move(this.#shiftMs)
+    this.qstash.advance(ms)
+  }
+
+  /** A request to the Worker, which may be dead. */
+  async fetch(url: string, init: RequestInit = {}): Promise<Response> {
+    await this.#starting
+    const headers = new Headers(init.headers)
+    headers.set('faults-shift-ms', String(this.#shiftMs))
+    return await fetch(url, { ...init, headers, redirect: 'manual' })
+  }
+
+  /** A request of an operator; null when it got no answer. */
+  async ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+    try {
+      const response = await this.fetch(`${this.url}/api/admin${path}`, {
+        method,
+        headers: { authorization: `Bearer ${adminToken}`, ...headers },
+        body: body === undefined ? null : JSON.stringify(body),
+      })
+      const answer: unknown = await response.json()
+      return { status: response.status, body: answer }
+    } catch {
+      return null
+    }
+  }
+
+  async tick(cron: string): Promise<void> {
+    await this.fetch(`${this.url}/`, { headers: { 'faults-cron': cron } }).then(
+      (response) => response.arrayBuffer(),
+      () => undefined,
+    )
+  }
+
+  close = (): Promise<void> => this.#close.disposeAsync()
+}

@@ -1,0 +1,144 @@
+import { z } from 'zod'
+import type { Chance } from './chance.ts'
+import type { Lane } from './lane.ts'
+import { begunOf, openBatches } from './ledger.ts'
+
+type Actions = Record<string, () => Promise<void>>
+
+const answered = z.object({ status: z.int(), body: z.unknown() })
+
+/** People who interfere at any moment, and what they were promised. */
+export class Operators {
+  readonly violations: string[] = []
+  /** A batch's bound was lowered below what may be outstanding already. */
+  hasLowered = false
+  readonly #lane: Lane
+  readonly #chance: Chance
+  readonly #workflow: string
+  readonly #items: readonly string[]
+  readonly #note: (event: string) => void
+  readonly #planned: { at: number; act: string }[]
+  /** What had begun of a batch when its stop was acknowledged. */
+  readonly #stopped = new Map<string, { by: string; begun: number }>()
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(options: {
+    lane: Lane
+    chance: Chance
+    workflow: string
+    items: readonly string[]
+    note: (event: string) => void
+    revive: () => Promise<void>
+  }) {
+    const { lane, chance, workflow, items, note, revive } = options
+    this.#lane = lane
+    this.#chance = chance
+    this.#workflow = workflow
+    this.#items = items
+    this.#note = note
+    this.#actions.die = revive
+    const names = Object.keys(this.#actions)
+    this.#planned = Array.from({ length: chance.between('operators', 0, 6) }, (_, index) => ({
+      at: chance.between(`operator ${index}`, 1, 4 * items.length),
+      act: names[chance.between(`act ${index}`, 0, names.length - 1)] ?? 'tick',
+    })).toSorted((a, b) => a.at - b.at)
+  }
+
+  /** What is planned for now, one after the other. */
+  async actAt(count: number): Promise<void> {
+    while ((this.#planned[0]?.at ?? Infinity) <= count) {
+      const planned = this.#planned.shift()
+      if (planned === undefined) return
+      this.#last = this.#last.then(() => this.#actions[planned.act]?.())
+      await this.#last
+    }
+  }
+
+  /** Looks whether what was stopped has stood still. */
+  async check(): Promise<void> {
+    for (const [batchId, { by, begun }] of this.#stopped) {
+      const now = await begunOf(this.#lane.db, batchId)
+      if (now > begun) this.violations.push(`${now - begun} began after the ${by} of ${batchId} was answered`)
+    }
+  }
+
+  /** Everybody may go on. */
+  release(): void {
+    this.#stopped.clear()
+  }
+
+  readonly #actions: Actions = {
+    pause: () => this.#stop('pause'),
+    cancel: () => this.#stop('cancel'),
+    resume: async () => {
+      await this.#letGo(async (id) => {
+        await this.#ask('POST', `/batches/${id}/resume`)
+      })
+    },
+    retry: async () => {
+      await this.#letGo(async (id) => {
+        await this.#ask('POST', `/batches/${id}/retry`, { all: true, confirm: true })
+      })
+    },
+    killSwitch: async () => {
+      const answer = await this.#ask('PUT', `/kill-switches/${this.#workflow}`, { on: true })
+      if (answer?.status === 200) {
+        for (const id of await openBatches(this.#lane.db)) await this.#hold(id, 'kill switch')
+      }
+    },
+    killSwitchOff: async () => {
+      await this.check()
+      this.#stopped.clear()
+      await this.#ask('PUT', `/kill-switches/${this.#workflow}`, { on: false })
+    },
+    limits: async () => {
+      this.hasLowered = true
+      const maxOutstanding = this.#chance.between('new bound', 1, 10)
+      for (const id of await openBatches(this.#lane.db)) {
+        await this.#ask('PATCH', `/batches/${id}`, { maxOutstanding })
+      }
+    },
+    start: async () => {
+      const start = `/workflows/${this.#workflow}/batches`
+      await Promise.all([this.#ask('POST', start, {}), this.#ask('POST', start, { force: true, confirm: true })])
+    },
+    byHand: async () => {
+      const id = this.#chance.oneOf('by hand', [this.#items[0] ?? '', ...this.#items])
+      await this.#ask('POST', `/workflows/${this.#workflow}/items/${id}`, {
+        force: this.#chance.happens('forced', 0.5),
+        confirm: true,
+      })
+    },
+    tick: async () => {
+      this.#note('tick')
+      await this.#lane.tick('*/5 * * * *')
+    },
+  }
+
+  async #stop(by: 'pause' | 'cancel'): Promise<void> {
+    for (const id of await openBatches(this.#lane.db)) {
+      const answer = await this.#ask('POST', `/batches/${id}/${by}`)
+      if (answer?.status === 200) await this.#hold(id, by)
+    }
+  }
+
+  async #hold(batchId: string, by: string): Promise<void> {
+    if (!this.#stopped.has(batchId)) {
+      this.#stopped.set(batchId, { by, begun: await begunOf(this.#lane.db, batchId) })
+    }
+  }
+
+  async #letGo(act: (batchId: string) => Promise<void>): Promise<void> {
+    for (const id of await openBatches(this.#lane.db)) {
+      await this.check()
+      this.#stopped.delete(id)
+      await act(id)
+    }
+  }
+
+  async #ask(method: string, path: string, body?: unknown) {
+    const answer = answered.nullable().parse(await this.#lane.ask(method, path, body))
+    this.#note(`${method} ${path.replaceAll(/[0-9a-f-]{30,}/g, '…')} → ${answer?.status ?? 'nothing'}`)
+    return answer
+  }
+}

@@ -1,0 +1,120 @@
+import type { Client } from 'pg'
+import { z } from 'zod'
+import type { Chance } from './chance.ts'
+import type { Lane } from './lane.ts'
+
+/** A workflow with its population, and what is true of it alone. */
+export type Scenario = {
+  workflow: string
+  /** Long waits are no silence. */
+  sleeps: boolean
+  populate: (db: Client, items: number, chance: Chance) => Promise<void>
+  /** What the services outside must not have seen, given how the items ended. */
+  violations: (lane: Lane, items: ReadonlyMap<string, ItemEnd>) => Promise<string[]>
+}
+
+/** How an item ended last, over all its batches. */
+export type ItemEnd = {
+  status: string
+  error: string | null
+  /** How often it was tried: batches that had it, and retries. */
+  rounds: number
+}
+
+const ids = (items: number) => Array.from({ length: items }, (_, index) => String(index + 1).padStart(4, '0'))
+
+async function addUsers(db: Client, items: number): Promise<void> {
+  await db.query(
+    `insert into users (id, name, email) select 'u' || id, 'User ' || id, 'u' || id || '@example.com'
+     from unnest($1::text[]) id`,
+    [ids(items)],
+  )
+}
+
+const agentWelcome: Scenario = {
+  workflow: 'agent-welcome',
+  sleeps: false,
+  async populate(db, items) {
+    await addUsers(db, 1)
+    await db.query(
+      `insert into agents (id, user_id, title) select 'a' || id, 'u0001', 'Agent a' || id from unnest($1::text[]) id`,
+      [ids(items)],
+    )
+  },
+  violations: async () => [],
+}
+
+const planUpgrade: Scenario = {
+  workflow: 'plan-upgrade',
+  sleeps: false,
+  async populate(db, items, chance) {
+    await addUsers(db, items)
+    const cards = ids(items).map((id) =>
+      chance.happens(`card ${id}`, 0.15) ? 'pm_card_chargeDeclined' : 'pm_card_visa',
+    )
+    await db.query(
+      `insert into upgrades (id, user_id, plan, amount, currency, customer, payment_method)
+       select 'g' || id, 'u' || id, 'pro', 2900, 'usd', 'cus_g' || id, card
+       from unnest($1::text[], $2::text[]) given(id, card)`,
+      [ids(items), cards],
+    )
+  },
+  async violations(lane, items) {
+    const standing = new Map<string, number>()
+    for (const { customer, state } of lane.stack.payments.payments()) {
+      if (state !== 'charged') continue
+      standing.set(String(customer), (standing.get(String(customer)) ?? 0) + 1)
+    }
+    const { rows } = await lane.db.query(
+      `select 'g' || substr(user_id, 2) as id, kind, count(*)::int as n from grants where revoked_at is null group by 1, 2`,
+    )
+    const grants = new Map(
+      rows.map((row) => {
+        const { id, kind, n } = z.object({ id: z.string(), kind: z.string(), n: z.int() }).parse(row)
+        return [`${id} ${kind}`, n]
+      }),
+    )
+    return [...items].flatMap(([id, { status, error }]) => {
+      if (error?.startsWith('UndoFailed') === true) return []
+      const wanted = status === 'succeeded' ? 1 : 0
+      const had = {
+        charges: standing.get(`cus_${id}`) ?? 0,
+        quota: grants.get(`${id} quota`) ?? 0,
+        credits: grants.get(`${id} credits`) ?? 0,
+      }
+      return Object.entries(had)
+        .filter(([, n]) => n !== wanted)
+        .map(([what, n]) => `${id} is ${status} and has ${n} ${what}`)
+    })
+  },
+}
+
+const trialLifecycle: Scenario = {
+  workflow: 'trial-lifecycle',
+  sleeps: true,
+  async populate(db, items, chance) {
+    await addUsers(db, items)
+    const days = ids(items).map((id) => chance.between(`trial ${id}`, 8, 20))
+    await db.query(
+      `insert into subscriptions (id, user_id, plan, status, current_period_end)
+       select 's' || id, 'u' || id, 'pro', 'trialing', moved_now() + make_interval(days => days)
+       from unnest($1::text[], $2::int[]) given(id, days)`,
+      [ids(items), days],
+    )
+  },
+  violations: async (lane, items) => mailsTwice(lane, items, (to) => to.replace(/^u(\d+)@.*$/, 's$1')),
+}
+
+/** The same mail for the same item more often than it was tried. */
+function mailsTwice(lane: Lane, items: ReadonlyMap<string, ItemEnd>, idOf: (to: string) => string): string[] {
+  const sent = new Map<string, { id: string; subject: string; n: number }>()
+  for (const { to, subject } of lane.stack.mail.sent()) {
+    const mail = sent.get(`${to} ${subject}`) ?? { id: idOf(to), subject, n: 0 }
+    sent.set(`${to} ${subject}`, { ...mail, n: mail.n + 1 })
+  }
+  return [...sent.values()]
+    .filter(({ id, n }) => n > (items.get(id)?.rounds ?? 0))
+    .map(({ id, subject, n }) => `${id} was sent "${subject}" ${n} times in ${items.get(id)?.rounds ?? 0} rounds`)
+}
+
+export const scenarios: readonly [Scenario, ...Scenario[]] = [agentWelcome, planUpgrade, trialLifecycle]

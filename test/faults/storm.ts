@@ -1,0 +1,52 @@
+import type { Chance } from './chance.ts'
+import type { Delivery, Fate } from './deliver.ts'
+import type { Passage, Passing } from './gateway.ts'
+
+/** What goes wrong, as a seed has it. */
+export type Storm = {
+  /** What becomes of a request of the Worker. */
+  passing: (passage: Passage) => Passing
+  fate: (delivery: Delivery) => Fate
+  /** It is over. */
+  end: () => void
+}
+
+const services = ['neon', 'redis', 'model', 'mail', 'payments', 'qstash'] as const
+const passings = ['refused', 'cut', 'lost', 'cut after', 'slow', 'hung'] as const
+const fates = ['lost', 'unanswered', 'twice', 'together', 'again', 'late'] as const
+const strengths = [0, 0.01, 0.03, 0.1] as const
+
+/** The statement, or where a request goes: ids differ from run to run. */
+const subjectOf = ({ service, method, path, body }: Passage): string =>
+  service === 'neon'
+    ? `neon ${body.slice(0, 400)}`
+    : `${service} ${method} ${path.replaceAll(/[0-9a-f-]{20,}|wfr_\w+/g, '')}`
+
+export function storm(chance: Chance, note: (event: string) => void): Storm {
+  let isOver = false
+  const strength = Object.fromEntries(
+    services.map((service) => [service, chance.oneOf(`strength of ${service}`, strengths)]),
+  )
+  const duplicates = chance.oneOf('strength of deliveries', [0, 0.02, 0.1, 0.3])
+  const deaths = chance.oneOf('strength of deaths', [0, 0, 0, 0.02])
+  const hangs = chance.happens('hangs', 0.2)
+  return {
+    passing(passage) {
+      const subject = subjectOf(passage)
+      if (isOver || !chance.happens(subject, strength[passage.service] ?? 0)) return 'passed'
+      const passing = chance.oneOf(`${subject}: how`, passings)
+      if (passing === 'hung' && !hangs) return 'slow'
+      note(`${passage.service} ${passage.path} ${passing}`)
+      return passing
+    },
+    fate({ url }) {
+      const subject = new URL(url).pathname
+      if (isOver) return 'normal'
+      if (chance.happens(`${subject}: death`, deaths)) return 'killed'
+      return chance.happens(subject, duplicates) ? chance.oneOf(`${subject}: how`, fates) : 'normal'
+    },
+    end: () => {
+      isOver = true
+    },
+  }
+}
