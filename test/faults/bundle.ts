@@ -4,8 +4,8 @@ import { rolldown } from 'rolldown'
 
 const project = join(import.meta.dirname, '../..')
 
-/** A change of the sources: in this file, this text becomes another one. */
-export type Mutation = { name: string; file: string; from: string; to: string }
+/** A change of the sources: in these files, a text becomes another one. */
+export type Mutation = { name: string; changes: readonly { file: string; from: string; to: string }[] }
 
 /**
  * The Worker as one module, made of this project's sources.
@@ -17,7 +17,10 @@ export async function bundle(mutation?: Mutation): Promise<string> {
     input: join(import.meta.dirname, 'worker-entry.ts'),
     platform: 'neutral',
     logLevel: 'warn',
-    resolve: { conditionNames: ['workerd', 'worker', 'browser', 'import'], mainFields: ['browser', 'module', 'main'] },
+    resolve: {
+      conditionNames: ['workerd', 'worker', 'browser', 'import'],
+      mainFields: ['browser', 'module', 'main'],
+    },
     external: [/^node:/, /^cloudflare:/],
     plugins: mutation === undefined ? [] : [mutating(mutation)],
   })
@@ -26,14 +29,18 @@ export async function bundle(mutation?: Mutation): Promise<string> {
   return output[0].code
 }
 
-const mutating = ({ name, file, from, to }: Mutation) => ({
+const mutating = ({ name, changes }: Mutation) => ({
   name: 'mutation',
   load: {
-    filter: { id: new RegExp(`${file.replaceAll('.', String.raw`\.`)}$`) },
-    async handler() {
-      const source = await readFile(join(project, file), 'utf8')
-      if (source.split(from).length !== 2) throw new Error(`${name}: ${file} has not once ${from}`)
-      return { code: source.replace(from, to), moduleType: 'ts' as const }
+    filter: { id: changes.map(({ file }) => join(project, file)) },
+    async handler(id: string) {
+      let source = await readFile(id, 'utf8')
+      for (const { file, from, to } of changes) {
+        if (join(project, file) !== id) continue
+        if (source.split(from).length !== 2) throw new Error(`${name}: ${file} has not once ${from}`)
+        source = source.replace(from, () => to)
+      }
+      return { code: source, moduleType: 'ts' as const }
     },
   },
 })

@@ -1,27 +1,120 @@
 import { parseArgs } from 'node:util'
-import { bundle } from './bundle.ts'
-import { Lane } from './lane.ts'
+import { countOption } from '../local/cli/options.ts'
+import { runProgram, UsageError } from '../local/cli/program.ts'
+import { Lanes } from './lanes.ts'
 import { mutations } from './mutations.ts'
-import { runSeed } from './run-seed.ts'
+import type { SeedResult } from './run-seed.ts'
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '50' },
-    from: { type: 'string', default: '1' },
-    items: { type: 'string', default: '12' },
-    verbose: { type: 'boolean', default: false },
-    mutation: { type: 'string' },
-  },
-})
-const code = await bundle(values.mutation === undefined ? undefined : mutations[Number(values.mutation)])
-const lane = await Lane.open(1)
-await lane.deploy(code)
-for (let seed = Number(values.from); seed < Number(values.from) + Number(values.seeds); seed += 1) {
-  const result = await runSeed(lane, seed, Number(values.items))
-  const { workflow, deliveries, deaths, ms, violations } = result
-  console.log(`seed ${seed} ${workflow} ${deliveries} deliveries, ${deaths} deaths, ${ms} ms`, violations.length ? violations : 'ok')
-  if (violations.length > 0 && values.mutation !== undefined) break
-  if (violations.length > 0 && values.verbose) console.log(result.trace.slice(-60).join('\n'))
+const usage = `Runs batches while everything goes wrong that may, as seeds have it, and looks whether the promises hold.
+
+Usage: npm run faults -- [options]
+
+  --seeds N        how many seeds (default 50)
+  --from S         the first of them (default 1)
+  --items K        items of each batch (default 12)
+  --lanes N        how many at a time (default 2)
+  --mutations      instead: breaks each promise on purpose, and looks whether one of the seeds shows it
+  --trace          with what led to each violation
+  --json           one JSON object on stdout
+  --help           show this text
+
+LOCAL_POSTGRES_URL and LOCAL_REDIS_URL choose real servers instead of the embedded ones.`
+
+type Options = { seeds: number; from: number; items: number; trace: boolean }
+
+const seedsOf = ({ seeds, from }: Options) => Array.from({ length: seeds }, (_, index) => from + index)
+
+async function main(signal: AbortSignal): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string', default: '50' },
+      from: { type: 'string', default: '1' },
+      items: { type: 'string', default: '12' },
+      lanes: { type: 'string', default: '2' },
+      mutations: { type: 'boolean', default: false },
+      trace: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h' },
+    },
+  })
+  if (values.help === true) {
+    console.log(usage)
+    return 0
+  }
+  const [seeds, from, items, count] = (['seeds', 'from', 'items', 'lanes'] as const).map((name) =>
+    countOption(name, values[name]),
+  )
+  if (!seeds || !items || !count || from === undefined) throw new UsageError('there is nothing to do')
+  const options = { seeds, from, items, trace: values.trace }
+  const lanes = await Lanes.open(count)
+  try {
+    const say = values.json ? console.error : console.log
+    const { ok, summary } = values.mutations
+      ? await mutate(lanes, options, say, signal)
+      : await hold(lanes, options, say, signal)
+    console.log(values.json ? JSON.stringify(summary) : describe(summary))
+    return ok ? 0 : 1
+  } finally {
+    await lanes.close()
+  }
 }
-await lane.close()
-process.exit()
+
+type Say = (text: string) => void
+
+/** Every seed, one after the other. */
+async function hold(lanes: Lanes, options: Options, say: Say, signal: AbortSignal) {
+  const results: SeedResult[] = []
+  const orders = seedsOf(options).map((seed) => ({ seed, items: options.items, mutation: null }))
+  const started = Date.now()
+  await lanes.run(orders, (result) => {
+    results.push(result)
+    for (const violation of result.violations) say(`seed ${result.seed} (${result.workflow}): ${violation}`)
+    if (result.violations.length > 0 && options.trace)
+      say(result.trace.map((event) => `    ${event}`).join('\n'))
+    return signal.aborted
+  })
+  signal.throwIfAborted()
+  const failed = results.filter(({ violations }) => violations.length > 0).map(({ seed }) => seed)
+  const sum = (of: (result: SeedResult) => number) => results.reduce((total, result) => total + of(result), 0)
+  const byWorkflow = Object.groupBy(results, ({ workflow }) => workflow)
+  const summary = {
+    seeds: results.length,
+    from: options.from,
+    items: options.items,
+    failed,
+    deliveries: sum(({ deliveries }) => deliveries),
+    deaths: sum(({ deaths }) => deaths),
+    seedsByWorkflow: Object.fromEntries(
+      Object.entries(byWorkflow).map(([name, of]) => [name, of?.length ?? 0]),
+    ),
+    seconds: Math.round((Date.now() - started) / 1000),
+  }
+  return { ok: failed.length === 0, summary }
+}
+
+/** Each mutation, until a seed shows it. */
+async function mutate(lanes: Lanes, options: Options, say: Say, signal: AbortSignal) {
+  const caughtBy: Record<string, number | null> = {}
+  for (const { name } of mutations) {
+    let caught: SeedResult | undefined
+    const orders = seedsOf(options).map((seed) => ({ seed, items: options.items, mutation: name }))
+    await lanes.run(orders, (result) => {
+      if (result.violations.length > 0) caught ??= result
+      return caught !== undefined || signal.aborted
+    })
+    signal.throwIfAborted()
+    caughtBy[name] = caught?.seed ?? null
+    say(
+      `${name}: ${caught === undefined ? 'NOT CAUGHT' : `seed ${caught.seed}: ${caught.violations[0]?.slice(0, 200)}`}`,
+    )
+  }
+  const ok = Object.values(caughtBy).every((seed) => seed !== null)
+  return { ok, summary: { mutations: mutations.length, caughtBy } }
+}
+
+const describe = (summary: object) =>
+  Object.entries(summary)
+    .map(([name, value]) => `${name}: ${JSON.stringify(value)}`)
+    .join('\n')
+
+await runProgram({ usage, main })

@@ -21,14 +21,14 @@ export type Fate = 'normal' | 'lost' | 'unanswered' | 'twice' | 'together' | 'ag
 export type Rules = {
   concurrency: number
   fate: (delivery: Delivery) => Fate
-  /** Called after each delivery, with how many there were. */
-  after: (count: number) => Promise<void>
   note: (event: string) => void
+  /** Real milliseconds after which QStash takes a delivery for lost, though the Worker goes on with it. */
+  patienceMs: number
   /** Longest time to move on when nothing is due; what is due later stays. */
   longestSkipMs: number
 }
 
-/** Real time that one delivery may take: nothing here takes a second. */
+/** Real time after which a delivery has hung for good. */
 const patienceMs = 20_000
 /** Deliveries of others before one that is late comes. */
 const lateness = 5
@@ -38,6 +38,8 @@ const label = ({ url, headers }: Delivery): string =>
 
 /** Delivers what QStash has, moving time on when nothing is due, until nothing is left that comes soon enough. */
 export class Courier {
+  /** Called after each delivery, with how many there were. */
+  after: (count: number) => Promise<void> = () => Promise.resolve()
   readonly #lane: Lane
   readonly #rules: Rules
   readonly #repeats: { delivery: Delivery; at: number }[] = []
@@ -103,14 +105,16 @@ export class Courier {
     if (fate === 'late') await this.#delay()
     let answer: object
     try {
-      answer = await this.#deliver(delivery, fate)
+      const delivering = this.#deliver(delivery, fate)
+      delivering.catch(() => undefined)
+      answer = await Promise.race([delivering, this.#impatience(delivery)])
     } catch (error) {
       answer = { error: error instanceof Error ? error.message : String(error) }
     }
     await this.#call(`/local/deliveries/${delivery.id}`, answer)
     this.#count += 1
     this.#atWork -= 1
-    await this.#rules.after(this.#count)
+    await this.after(this.#count)
     const repeat = this.#repeats.findIndex(({ at }) => at <= this.#count)
     if (repeat >= 0) {
       const [due] = this.#repeats.splice(repeat, 1)
@@ -129,7 +133,10 @@ export class Courier {
         await this.#send(delivery)
         return await this.#send(delivery)
       case 'together': {
-        const [answer] = await Promise.all([this.#send(delivery), this.#send(delivery).catch(() => undefined)])
+        const [answer] = await Promise.all([
+          this.#send(delivery),
+          this.#send(delivery).catch(() => undefined),
+        ])
         return answer
       }
       case 'again':
@@ -144,6 +151,12 @@ export class Courier {
       case 'normal':
         return await this.#send(delivery)
     }
+  }
+
+  async #impatience(delivery: Delivery): Promise<never> {
+    await sleep(this.#rules.patienceMs, undefined, { ref: false })
+    this.#rules.note(`${label(delivery)} is taken for lost`)
+    throw new Error('no answer in time')
   }
 
   async #delay(): Promise<void> {

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
  * What becomes of a request: `refused` and `cut` never get to the service; of `lost` and `cut after` the effect stands and
- * the answer does not come; `hung` is never answered.
+ * the answer does not come; `hung` is never answered, `frozen` when everybody has given it up.
  */
-export type Passing = 'passed' | 'refused' | 'cut' | 'lost' | 'cut after' | 'slow' | 'hung'
+export type Passing = 'passed' | 'refused' | 'cut' | 'lost' | 'cut after' | 'slow' | 'hung' | 'frozen'
 
 /** A request of the Worker to a service, and what the service answered. */
 export type Passage = { service: string; method: string; path: string; body: string; at: number }
@@ -18,6 +18,8 @@ type Rules = {
   /** What is sent instead of the body. */
   rewrite: (passage: Passage) => string
   seen: (answered: Answered) => void
+  /** Resolves when what is frozen thaws. */
+  thaw: () => Promise<void>
 }
 
 export type Gateway = {
@@ -52,7 +54,7 @@ async function pass(
   request: IncomingMessage,
   response: ServerResponse,
   targets: Record<string, string>,
-  { decide, rewrite, seen }: Rules,
+  { decide, rewrite, seen, thaw }: Rules,
 ): Promise<void> {
   const { method = 'GET', url = '/' } = request
   const [, service = '', rest = ''] = /^\/([^/?]+)(.*)$/.exec(url) ?? []
@@ -75,6 +77,7 @@ async function pass(
     case 'passed':
     case 'lost':
     case 'cut after':
+    case 'frozen':
       break
   }
   const answer = await fetch(target + rest, {
@@ -85,6 +88,7 @@ async function pass(
   })
   const answered = Buffer.from(await answer.arrayBuffer())
   seen({ ...passage, status: answer.status, answer: answered.toString() })
+  if (passing === 'frozen') await thaw()
   if (passing === 'cut after') {
     response.destroy()
     return
@@ -103,6 +107,8 @@ function refuse(response: ServerResponse): void {
 const headersOf = ({ headers }: IncomingMessage): Record<string, string> =>
   Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) =>
-      value === undefined || dropped.has(name) ? [] : [[name, Array.isArray(value) ? value.join(', ') : value]],
+      value === undefined || dropped.has(name)
+        ? []
+        : [[name, Array.isArray(value) ? value.join(', ') : value]],
     ),
   )

@@ -7,9 +7,18 @@ import { startGateway, type Answered, type Passage, type Passing } from './gatew
 import { startWorkerd, type Workerd } from './workerd.ts'
 
 /** What the seed at work decides and hears. */
-export type Listener = { decide: (passage: Passage) => Passing; seen: (answered: Answered) => void }
+export type Listener = {
+  decide: (passage: Passage) => Passing
+  seen: (answered: Answered) => void
+  thaw: () => Promise<void>
+}
 
-const calm: Listener = { decide: () => 'passed', seen: () => undefined }
+/** Nothing goes wrong, and nobody listens. */
+export const calm: Listener = {
+  decide: () => 'passed',
+  seen: () => undefined,
+  thaw: () => Promise.resolve(),
+}
 
 /**
  * A Worker and its services, in a world whose time moves when nothing is left to do. Seeds follow each other in it, one
@@ -75,6 +84,7 @@ export class Lane {
     const gateway = await startGateway(targets, {
       decide: (passage) => held.lane?.listener.decide(passage) ?? 'passed',
       seen: (answered) => held.lane?.listener.seen(answered),
+      thaw: () => held.lane?.listener.thaw() ?? Promise.resolve(),
       rewrite: ({ service, body }) => (service === 'neon' ? withMovedTime(body) : body),
     })
     close.defer(gateway.close)
@@ -108,14 +118,14 @@ export class Lane {
 
   /** Starts the Worker again after it was killed. */
   async restart(): Promise<void> {
-    this.#starting ??= startWorkerd({ code: this.#code, port: this.#port, bindings: this.#bindings })
-      .then((worker) => {
-        this.#worker = worker
-      })
-      .finally(() => {
-        this.#starting = undefined
-      })
+    this.#starting ??= this.#start().finally(() => {
+      this.#starting = undefined
+    })
     await this.#starting
+  }
+
+  async #start(): Promise<void> {
+    this.#worker = await startWorkerd({ code: this.#code, port: this.#port, bindings: this.#bindings })
   }
 
   output = (): string => this.#worker?.output() ?? ''

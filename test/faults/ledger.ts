@@ -3,7 +3,12 @@ import { z } from 'zod'
 
 /** What the ledger says, read beside the Worker. */
 
-async function read<Row>(db: Client, row: z.ZodType<Row>, text: string, values: unknown[] = []): Promise<Row[]> {
+async function read<Row>(
+  db: Client,
+  row: z.ZodType<Row>,
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
   const { rows } = await db.query(text, values)
   return rows.map((value) => row.parse(value))
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Chance } from './chance.ts'
 import type { Lane } from './lane.ts'
-import { begunOf, openBatches } from './ledger.ts'
+import { batchRows, begunOf, openBatches } from './ledger.ts'
 
 type Actions = Record<string, () => Promise<void>>
 
@@ -27,19 +27,22 @@ export class Operators {
     chance: Chance
     workflow: string
     items: readonly string[]
+    /** Deliveries in which they may act; 0: they do not. */
+    deliveries: number
     note: (event: string) => void
     revive: () => Promise<void>
   }) {
-    const { lane, chance, workflow, items, note, revive } = options
+    const { lane, chance, workflow, items, deliveries, note, revive } = options
     this.#lane = lane
     this.#chance = chance
     this.#workflow = workflow
     this.#items = items
     this.#note = note
     this.#actions.die = revive
-    const names = Object.keys(this.#actions)
-    this.#planned = Array.from({ length: chance.between('operators', 0, 6) }, (_, index) => ({
-      at: chance.between(`operator ${index}`, 1, 4 * items.length),
+    const names = [...Object.keys(this.#actions), 'pause', 'pause', 'resume', 'cancel']
+    const length = deliveries === 0 ? 0 : chance.between('operators', 0, 6)
+    this.#planned = Array.from({ length }, (_, index) => ({
+      at: chance.between(`operator ${index}`, 1, deliveries),
       act: names[chance.between(`act ${index}`, 0, names.length - 1)] ?? 'tick',
     })).toSorted((a, b) => a.at - b.at)
   }
@@ -62,9 +65,20 @@ export class Operators {
     }
   }
 
-  /** Everybody may go on. */
-  release(): void {
-    this.#stopped.clear()
+  /** Lets everything go on. */
+  async resumeAll(): Promise<void> {
+    await this.#actions.killSwitchOff?.()
+    await this.#actions.resume?.()
+  }
+
+  /** Has what failed tried again. False: nothing has. */
+  async retryAll(): Promise<boolean> {
+    const failed = (await batchRows(this.#lane.db)).filter((batch) => batch.failed > 0)
+    for (const { id } of failed) {
+      this.#stopped.delete(id)
+      await this.#ask('POST', `/batches/${id}/retry`, { all: true, confirm: true })
+    }
+    return failed.length > 0
   }
 
   readonly #actions: Actions = {
@@ -100,7 +114,10 @@ export class Operators {
     },
     start: async () => {
       const start = `/workflows/${this.#workflow}/batches`
-      await Promise.all([this.#ask('POST', start, {}), this.#ask('POST', start, { force: true, confirm: true })])
+      await Promise.all([
+        this.#ask('POST', start, {}),
+        this.#ask('POST', start, { force: true, confirm: true }),
+      ])
     },
     byHand: async () => {
       const id = this.#chance.oneOf('by hand', [this.#items[0] ?? '', ...this.#items])

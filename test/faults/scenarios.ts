@@ -8,6 +8,9 @@ export type Scenario = {
   workflow: string
   /** Long waits are no silence. */
   sleeps: boolean
+  /** Deliveries of one item, about. */
+  deliveries: number
+  table: string
   populate: (db: Client, items: number, chance: Chance) => Promise<void>
   /** What the services outside must not have seen, given how the items ended. */
   violations: (lane: Lane, items: ReadonlyMap<string, ItemEnd>) => Promise<string[]>
@@ -19,6 +22,7 @@ export type ItemEnd = {
   error: string | null
   /** How often it was tried: batches that had it, and retries. */
   rounds: number
+  batches: number
 }
 
 const ids = (items: number) => Array.from({ length: items }, (_, index) => String(index + 1).padStart(4, '0'))
@@ -34,6 +38,8 @@ async function addUsers(db: Client, items: number): Promise<void> {
 const agentWelcome: Scenario = {
   workflow: 'agent-welcome',
   sleeps: false,
+  deliveries: 2,
+  table: 'agents',
   async populate(db, items) {
     await addUsers(db, 1)
     await db.query(
@@ -47,6 +53,8 @@ const agentWelcome: Scenario = {
 const planUpgrade: Scenario = {
   workflow: 'plan-upgrade',
   sleeps: false,
+  deliveries: 9,
+  table: 'upgrades',
   async populate(db, items, chance) {
     await addUsers(db, items)
     const cards = ids(items).map((id) =>
@@ -92,6 +100,8 @@ const planUpgrade: Scenario = {
 const trialLifecycle: Scenario = {
   workflow: 'trial-lifecycle',
   sleeps: true,
+  deliveries: 15,
+  table: 'subscriptions',
   async populate(db, items, chance) {
     await addUsers(db, items)
     const days = ids(items).map((id) => chance.between(`trial ${id}`, 8, 20))
@@ -114,7 +124,17 @@ function mailsTwice(lane: Lane, items: ReadonlyMap<string, ItemEnd>, idOf: (to: 
   }
   return [...sent.values()]
     .filter(({ id, n }) => n > (items.get(id)?.rounds ?? 0))
-    .map(({ id, subject, n }) => `${id} was sent "${subject}" ${n} times in ${items.get(id)?.rounds ?? 0} rounds`)
+    .map(
+      ({ id, subject, n }) =>
+        `${id} was sent "${subject}" ${n} times in ${items.get(id)?.rounds ?? 0} rounds`,
+    )
 }
 
-export const scenarios: readonly [Scenario, ...Scenario[]] = [agentWelcome, planUpgrade, trialLifecycle]
+export const scenarios: readonly [Scenario, ...Scenario[]] = [
+  agentWelcome,
+  agentWelcome,
+  agentWelcome,
+  planUpgrade,
+  planUpgrade,
+  trialLifecycle,
+]

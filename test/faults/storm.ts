@@ -4,6 +4,10 @@ import type { Passage, Passing } from './gateway.ts'
 
 /** What goes wrong, as a seed has it. */
 export type Storm = {
+  /** Deliveries come more than once, or late, and nothing else is wrong. */
+  isMild: boolean
+  /** Some answers of the model come when their delivery has been given up. */
+  freezes: boolean
   /** What becomes of a request of the Worker. */
   passing: (passage: Passage) => Passing
   fate: (delivery: Delivery) => Fate
@@ -14,6 +18,7 @@ export type Storm = {
 const services = ['neon', 'redis', 'model', 'mail', 'payments', 'qstash'] as const
 const passings = ['refused', 'cut', 'lost', 'cut after', 'slow', 'hung'] as const
 const fates = ['lost', 'unanswered', 'twice', 'together', 'again', 'late'] as const
+const duplicates = ['twice', 'together', 'again', 'late'] as const
 const strengths = [0, 0.01, 0.03, 0.1] as const
 
 /** The statement, or where a request goes: ids differ from run to run. */
@@ -24,16 +29,26 @@ const subjectOf = ({ service, method, path, body }: Passage): string =>
 
 export function storm(chance: Chance, note: (event: string) => void): Storm {
   let isOver = false
+  // One in five has nothing but duplicates, so that everything can be counted.
+  const isMild = chance.happens('mild', 0.2)
   const strength = Object.fromEntries(
-    services.map((service) => [service, chance.oneOf(`strength of ${service}`, strengths)]),
+    services.map((service) => [service, isMild ? 0 : chance.oneOf(`strength of ${service}`, strengths)]),
   )
-  const duplicates = chance.oneOf('strength of deliveries', [0, 0.02, 0.1, 0.3])
-  const deaths = chance.oneOf('strength of deaths', [0, 0, 0, 0.02])
+  const share = isMild ? 0.3 : chance.oneOf('strength of deliveries', [0, 0.02, 0.1, 0.3])
+  const deaths = isMild ? 0 : chance.oneOf('strength of deaths', [0, 0, 0, 0.02])
   const hangs = chance.happens('hangs', 0.2)
+  const freezes = !isMild && chance.happens('freezes', 0.25)
   return {
+    isMild,
+    freezes,
     passing(passage) {
       const subject = subjectOf(passage)
-      if (isOver || !chance.happens(subject, strength[passage.service] ?? 0)) return 'passed'
+      if (isOver) return 'passed'
+      if (freezes && passage.service === 'model' && chance.happens('freeze', 0.2)) {
+        note('the model freezes')
+        return 'frozen'
+      }
+      if (!chance.happens(subject, strength[passage.service] ?? 0)) return 'passed'
       const passing = chance.oneOf(`${subject}: how`, passings)
       if (passing === 'hung' && !hangs) return 'slow'
       note(`${passage.service} ${passage.path} ${passing}`)
@@ -43,7 +58,8 @@ export function storm(chance: Chance, note: (event: string) => void): Storm {
       const subject = new URL(url).pathname
       if (isOver) return 'normal'
       if (chance.happens(`${subject}: death`, deaths)) return 'killed'
-      return chance.happens(subject, duplicates) ? chance.oneOf(`${subject}: how`, fates) : 'normal'
+      if (!chance.happens(subject, share)) return 'normal'
+      return chance.oneOf(`${subject}: how`, isMild ? duplicates : fates)
     },
     end: () => {
       isOver = true

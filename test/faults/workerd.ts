@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+// @ts-expect-error -- it has no types
+import workerd from 'workerd'
 import { z } from 'zod'
 
-const { default: binary } = z.object({ default: z.string() }).parse(createRequire(import.meta.url)('workerd'))
+const { default: binary } = z.object({ default: z.string() }).parse(workerd)
 const startupTimeoutMs = 20_000
 
 /** A Worker in a process of its own, which may be killed. */
@@ -41,12 +42,14 @@ export async function startWorkerd(options: {
   }
   const exited = once(child, 'exit')
   const output = () => written.join('')
+  const abandon = () => child.kill('SIGKILL')
+  process.once('exit', abandon)
   const kill = async () => {
     child.kill('SIGKILL')
     await exited
+    process.off('exit', abandon)
     await rm(folder, { recursive: true, force: true })
   }
-  process.once('exit', () => child.kill('SIGKILL'))
   const deadline = Date.now() + startupTimeoutMs
   while (!(await answers(port))) {
     if (child.exitCode !== null || Date.now() > deadline) {
@@ -66,7 +69,10 @@ const answers = (port: number) =>
 
 const text = (value: string) => JSON.stringify(value)
 
-const configOf = (port: number, bindings: Record<string, string>) => `using Workerd = import "/workerd/workerd.capnp";
+const configOf = (
+  port: number,
+  bindings: Record<string, string>,
+) => `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),

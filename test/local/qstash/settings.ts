@@ -16,6 +16,8 @@ export type QstashOptions = {
   timeScale?: number
   /** 'push' (default) calls destinations over HTTP; 'pull' keeps due deliveries until a test takes them. */
   mode?: 'push' | 'pull'
+  /** Receivers live by this server's clock, which tests move on; default false: by the real one. */
+  sharedClock?: boolean
   /** How long a run id or deduplication id stays taken: after the run ended, or after the publish. Default 10 min. */
   dedupWindowMs?: number
   /** A step log larger than this is delivered as an empty body. Default 3 MB. */
@@ -52,6 +54,7 @@ export function settingsOf(options: QstashOptions): Settings {
     nextSigningKey: options.nextSigningKey ?? DEV_CREDENTIALS.nextSigningKey,
     timeScale,
     mode: options.mode ?? 'push',
+    sharedClock: options.sharedClock ?? false,
     dedupWindowMs: options.dedupWindowMs ?? HOUR / 6,
     lazyFetchBytes: options.lazyFetchBytes ?? 3_000_000,
     maxRetries: options.maxRetries ?? 20,

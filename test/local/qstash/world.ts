@@ -44,7 +44,9 @@ export async function createWorld(settings: Settings): Promise<World> {
     dedup: new Dedup(clock, settings.dedupWindowMs),
     mailbox: new Mailbox(),
     stats: new Stats(),
-    sign: await createSigner(settings.currentSigningKey),
+    sign: await createSigner(settings.currentSigningKey, () =>
+      settings.sharedClock ? clock.now() : Date.now(),
+    ),
   }
 }
 

@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import { bundle } from './bundle.ts'
+import { Lane } from './lane.ts'
+import { mutations } from './mutations.ts'
+import { runSeed, type SeedResult } from './run-seed.ts'
+
+/**
+ * One lane in a process of its own: runs the seeds that its parent sends, one after the other, and sends back what became of
+ * each. The mutations of the Worker change from seed to seed.
+ */
+
+const orderSchema = z.object({ seed: z.int(), items: z.int(), mutation: z.string().nullable() })
+/** What a lane is asked for. */
+export type Order = z.output<typeof orderSchema>
+/** What it answers. */
+export type Report = { ready: true } | ({ ready: false } & SeedResult)
+
+const lane = await Lane.open(Number(process.argv[2]))
+let deployed: string | null | undefined
+
+async function run({ seed, items, mutation }: Order): Promise<void> {
+  if (deployed !== mutation) {
+    await lane.deploy(await bundle(mutations.find(({ name }) => name === mutation)))
+    deployed = mutation
+  }
+  send({ ready: false, ...(await runSeed(lane, seed, items)) })
+}
+
+function send(report: Report): void {
+  process.send?.(report)
+}
+
+process.on('message', (order) => {
+  run(orderSchema.parse(order)).catch((error: unknown) => {
+    console.error(error)
+    process.exit(1)
+  })
+})
+process.on('disconnect', () => {
+  void lane.close().finally(() => process.exit())
+})
+send({ ready: true })
