@@ -64,7 +64,7 @@ async function takeLane(
   while (options.until?.() !== true) {
     const { skips, completed } = lanes
     const wasBusy = lanes.atWork.size > 0
-    const response = await qstash('/local/deliveries/next?waitMs=2')
+    const response = await qstash('/local/deliveries/next?waitMs=20')
     if (response.status === 204) {
       const dueIn = response.headers.get('local-next-due-ms')
       // Another lane has moved the clock on meanwhile, or delivers what may have something due long before that.
