@@ -86,7 +86,7 @@ export const batchItems = pgTable(
     acted: boolean('acted').notNull().default(false),
     /** What its steps have done is being undone, and then it ends so, or, for a `retry`, goes on. */
     undoing: text('undoing', { enum: undoings }),
-    /** The attempt that an operator's last retry gave it: what had failed before is tried again. */
+    /** The attempt in which an operator's last retry began it anew: what had failed before is tried again. */
     retriedAttempt: integer('retried_attempt').notNull().default(1),
     /** How often it has got a new run because its handler had asked for other steps than before; then, because its undoing died. */
     renewals: integer('renewals').notNull().default(0),

@@ -74,6 +74,25 @@ test('what a database of the first version holds is carried over', async () => {
   ])
 })
 
+test('steps from before their turn was noted are taken for steps that were asked for one after the other', async () => {
+  const client = new PGlite()
+  const files = journal.entries.map(({ tag }) => readFileSync(join(folder, `${tag}.sql`), 'utf8'))
+  for (const migration of files.slice(0, 9)) await client.exec(migration)
+  // Without their batch and item, which are beside the point.
+  await client.exec(`
+    set session_replication_role = replica;
+    insert into item_steps (batch_id, item_id, name, kind, status, attempt, turn)
+    select '01a00000-0000-7000-8000-000000000002', item, name, 'step', 'done', 1, turn
+    from (values ('old', 'b', 0), ('old', 'a', 0), ('old', 'c', 0), ('new', 'a', 0), ('new', 'b', 0), ('new', 'c', 2))
+      s (item, name, turn)`)
+  for (const migration of files.slice(9)) await client.exec(migration)
+  const { rows } = await client.query(
+    `select item_id || ': ' || string_agg(name || turn, ' ' order by position) as turns from item_steps group by item_id order by 1`,
+  )
+  await client.close()
+  expect(rows).toEqual([{ turns: 'new: a0 b0 c2' }, { turns: 'old: b0 a1 c2' }])
+})
+
 /** Every column, index and constraint of the schema `public`, one a line. */
 async function describeDatabase(client: PGlite): Promise<string[]> {
   const { rows } = await client.query<{ line: string }>(`

@@ -10,11 +10,11 @@ import type { StoredError } from '../ledger/item-steps/recorded.ts'
 import type { Services } from '../services.ts'
 import { claimDurable, type ClaimedDurable } from './claim.ts'
 import { invokeTool } from './invoke.ts'
-import { isOutgrown, sdkStep, superseded, type ItemRun, type Over } from './item-run.ts'
+import { isOutgrown, sdkStep, superseded, type ItemRun, type Over, type Stopped } from './item-run.ts'
 import { HandlerChanged } from './mistakes.ts'
 import { newRun } from './new-run.ts'
 import { saveEnd, type End } from './save.ts'
-import { Pass, type Stopped } from './pass.ts'
+import { Pass } from './pass.ts'
 import { isToUndo, isWork } from './replay.ts'
 import { stepTools } from './step-tools.ts'
 import { asUndoing, undoAll } from './undo.ts'
@@ -100,13 +100,20 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
   }
 }
 
-/** A handler that comes to its end over steps that are undone has not done what it says. */
+/**
+ * A handler that comes to its end over steps that are undone has not done what it says; nor is it at its end where what it
+ * went on without is still to be undone.
+ */
 function overUndone({ undoing, recorded }: ItemRun, passed: Passed, pass: Pass): Passed {
   if (undoing === null || passed.is === 'over' || passed.is === 'stopped') return passed
-  const isUndone = [...recorded.values()].some(
-    ({ name, status, stuck }) => stuck || (status === 'undone' && pass.hasAskedFor(name)),
-  )
-  return undoing === 'retry' || isUndone ? { is: 'stopped', why: { is: 'replayed' } } : passed
+  const isOver = [...recorded.values()].some((step) => {
+    const { name, status, stuck, error } = step
+    if (stuck || !pass.hasAskedFor(name)) return stuck
+    return status === 'undone'
+      ? error === null
+      : status === 'failed' && isToUndo(step) && pass.undos.has(name)
+  })
+  return undoing === 'retry' || isOver ? { is: 'stopped', why: { is: 'replayed' } } : passed
 }
 
 /** Undoes what an item has done, and says how it ends. */

@@ -54,6 +54,16 @@ export type Stop = Over | { is: 'cancelled' }
 export const over = (message: string): Over => ({ is: 'over', message })
 export const superseded = over('a later attempt has its own run')
 
+/**
+ * Why nothing more of a handler runs in a pass. `changed`: it is not the one that the item began with. `replayed`: it has
+ * come to what was not begun before. `outgrown`: it asks for other steps than the run's log has.
+ */
+export type Stopped =
+  Stop | { is: 'failed' | 'changed'; error: ItemError } | { is: 'replayed' } | { is: 'outgrown' }
+
+/** What a step comes to in a pass of a handler. */
+export type Answering = Promise<Answer | { is: 'replayed' }>
+
 /** Runs a step of the engine or the author, whose answer QStash keeps. */
 export const sdkStep = <T>(
   { context, workflow }: ItemRun,

@@ -1,13 +1,14 @@
 import { PermanentError } from '../../errors.ts'
+import { handlerChanged } from '../ledger/item-steps/recorded.ts'
 
 /** The handler is not the one that the item began with: it fails as it stands, and goes on when that one is back. */
 export class HandlerChanged extends PermanentError {
-  override name = 'HandlerChanged'
+  override name = handlerChanged
 }
 
 /** The author has used the tools as they cannot be used: no handler may go on from that. */
 export class Misuse extends PermanentError {
-  override name = 'Misuse'
+  override name = 'HandlerMisuse'
 }
 
 export const isMisuse = ({ name }: { name: string }): boolean => name === new Misuse().name

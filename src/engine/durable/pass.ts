@@ -2,24 +2,24 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { PermanentError } from '../../errors.ts'
 import type { Json, StepOutcome } from '../../workflows/contract.ts'
 import { checkName } from '../../workflows/step-name.ts'
-import { itemError, type ItemError } from '../item-error.ts'
+import { itemError } from '../item-error.ts'
 import type { Beginning } from '../ledger/item-steps/begin-step.ts'
 import type { RecordedStep } from '../ledger/item-steps/recorded.ts'
-import { isOutgrown, shownError, type Answer, type ItemRun, type Stop, type Undo } from './item-run.ts'
+import {
+  isOutgrown,
+  shownError,
+  type Answer,
+  type Answering,
+  type ItemRun,
+  type Stopped,
+  type Undo,
+} from './item-run.ts'
 import { inTime } from './in-time.ts'
 import { HandlerChanged, isMisuse, lostStep, Misuse } from './mistakes.ts'
 import { UnderWay } from './under-way.ts'
-import { answerOf, forgotten, isWork, leftOut, stray, unnamed, type Asked } from './replay.ts'
+import { answerOf, forgotten, isToUndo, isWork, leftOut, stray, unnamed, type Asked } from './replay.ts'
 
-/**
- * Why nothing more of a handler runs in this pass. `changed`: it is not the one that the item began with. `replayed`: it has
- * come to what was not begun before. `outgrown`: it asks for other steps than the run's log has.
- */
-export type Stopped =
-  Stop | { is: 'failed' | 'changed'; error: ItemError } | { is: 'replayed' } | { is: 'outgrown' }
-
-/** What a step comes to in this pass. */
-export type Answering = Promise<Answer | { is: 'replayed' }>
+type AnswerOptions = { kind?: RecordedStep['kind']; ledgerName?: string; undo?: () => Promise<Answer> }
 
 /** Settles never: nothing of a handler runs after a step that stops it. */
 const never = new Promise<never>(() => undefined)
@@ -66,13 +66,11 @@ export class Pass {
   /**
    * What a step comes to: what it came to before this run, else what `make` says, which is called at once.
    *
+   * @param options.undo undoes it when it has failed, since it may have been done and the handler goes on without it.
    * @throws PermanentError when the name is none, or is taken.
    */
-  answer(
-    name: string,
-    make: () => Promise<Answer>,
-    { kind = 'step', ledgerName = name }: { kind?: RecordedStep['kind']; ledgerName?: string } = {},
-  ): Answering {
+  answer(name: string, make: () => Promise<Answer>, options: AnswerOptions = {}): Answering {
+    const { kind = 'step', ledgerName = name, undo } = options
     checkName(name)
     const outer = this.#inside.getStore()
     if (outer !== undefined) throw new Misuse(`the step ${name} is inside the step ${outer}`)
@@ -81,12 +79,17 @@ export class Pass {
     this.#asked.set(name, asked)
     const recorded = this.#run.recorded.get(ledgerName)
     if (recorded !== undefined && recorded.kind !== kind) {
-      throw new HandlerChanged(`${name} was a ${recorded.kind} before: a changed handler needs a new version`)
+      const message = `${name} was a ${recorded.kind} before: a changed handler needs a new version`
+      return this.#changed(new HandlerChanged(message), name)
     }
     const known = answerOf(recorded, this.#run.undoing !== null)
-    if (known !== undefined) return Promise.resolve(known)
-    if (this.#run.undoing !== null) return Promise.resolve({ is: 'replayed' })
-    return this.#inTurn(make, asked)
+    if (this.#run.undoing !== null) return Promise.resolve(known ?? { is: 'replayed' })
+    const isOwed = known?.is === 'failed' && recorded !== undefined && isToUndo(recorded)
+    if (known !== undefined && !isOwed) return Promise.resolve(known)
+    return this.#underWay.add(
+      asked,
+      async () => await this.#undone(known ?? (await this.#inTurn(make)), undo),
+    )
   }
 
   /** What the ledger is to know of a step that begins. */
@@ -94,17 +97,19 @@ export class Pass {
     return { name: ledgerName, undoable: this.undos.has(name), turn: this.#asked.get(name)?.turn ?? 0 }
   }
 
-  /** Does what is left to do about a step before the handler hears of it. */
-  async settle(name: string, make: () => Promise<Answer>): Promise<void> {
-    await this.value(this.#inTurn(make, { name, ledgerName: name, kind: 'step', turn: this.#heard }))
+  async #inTurn(make: () => Promise<Answer>): Promise<Answer> {
+    this.#turn ??= this.#handlersTurn()
+    await this.#turn
+    return this.#isOver ? await never : await make()
   }
 
-  #inTurn(make: () => Promise<Answer>, step: Asked): Promise<Answer> {
-    return this.#underWay.add(step, async () => {
-      this.#turn ??= this.#handlersTurn()
-      await this.#turn
-      return this.#isOver ? await never : await make()
-    })
+  /** @returns the answer, of what has failed once that is undone. */
+  async #undone(answer: Answer, undo: AnswerOptions['undo']): Promise<Answer> {
+    if (answer.is !== 'failed' || undo === undefined) return answer
+    const undone = await this.#inTurn(undo)
+    if (undone.is === 'done') return answer
+    this.#stop(undone)
+    return await never
   }
 
   /** The handler has its turn first: it may come to its end with what was waited for. */
@@ -114,11 +119,14 @@ export class Pass {
     )
     this.#turn = undefined
     if (left === undefined) return
-    const { lost, unknown } = left
-    this.#stop({
-      is: 'changed',
-      error: await itemError(lostStep(lost, unknown), lost, this.#run.item.itemId),
-    })
+    await this.#changed(lostStep(left.lost, left.unknown), left.lost)
+  }
+
+  /** Stops the handler where no `catch` of it is in the way. */
+  async #changed(changed: HandlerChanged, step: string): Promise<never> {
+    this.end()
+    this.#stop({ is: 'changed', error: await itemError(changed, step, this.#run.item.itemId) })
+    return await never
   }
 
   /** Does the work of a step, in which no other may begin. */

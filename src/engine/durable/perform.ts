@@ -11,6 +11,7 @@ import { noted } from '../noted.ts'
 import { atClosedGate } from './closed-gate.ts'
 import { failedBefore, type Answer, type ItemRun } from './item-run.ts'
 import { leftBefore } from './left-before.ts'
+import { Misuse } from './mistakes.ts'
 import { newRun } from './new-run.ts'
 import { putOff } from './put-off.ts'
 import { stepKey } from './step-key.ts'
@@ -156,13 +157,15 @@ async function tried(
     await finish(kind.again(described, { counts: false, uncertain: error.underWay }))
     return await putOff(run, error, described)
   }
-  const isCertain = error instanceof PermanentError
+  const isFinal = error instanceof PermanentError
   if (
-    isCertain ||
+    isFinal ||
     error instanceof ResultError ||
     tries > (options.retries ?? retries) ||
     run.context.retried >= retries
   ) {
+    // What the step did before it misused the tools, nobody knows.
+    const isCertain = isFinal && !(error instanceof Misuse)
     await finish(kind.failed(described, !isCertain))
     return { is: 'failed', error: described, workMs: Date.now() - started }
   }

@@ -18,10 +18,6 @@ export function answerOf(step: RecordedStep | undefined, isUndoing: boolean): An
   return status === 'done' || isUndone ? { is: 'done', value: result, workMs } : undefined
 }
 
-/** It has failed and was undone, and the handler goes on without it. */
-export const isUndoneByItself = (step: RecordedStep | undefined): boolean =>
-  step?.status === 'undone' && answerOf(step, false) !== undefined
-
 /** A step that a handler has asked for; events have names of their own in the ledger. */
 export type Asked = {
   name: string

@@ -3,15 +3,43 @@ import { queryRows, type Db } from '../../db/client.ts'
 import { currentHandler, type Workflow } from '../../workflows/contract.ts'
 import { advance } from './advance.ts'
 import { killed, outstandingOf, roomFor } from './bounds.ts'
-import { hasStepsThatStand, isStuck, someStep } from './item-steps/recorded.ts'
+import { newRound } from './item-steps/begin-step.ts'
+import { handlerChanged, hasStepsThatStand, isStuck, someStep } from './item-steps/recorded.ts'
 import { unfinished } from './needs-work.ts'
 import { recordedRow, type RecordedPage } from './record-page.ts'
 
 const batch = sql.raw('batch')
 const i = sql.raw('i')
 
+/** It goes on from where it was, as if it had not failed. */
+const goesOn = sql`(i.error->>'name' is not distinct from ${handlerChanged})`
+
 /** Something that it has done could not be undone when it failed: that comes first. */
-const isHalfUndone = someStep(i, isStuck)
+const isHalfUndone = sql`(not ${goesOn} and ${someStep(i, isStuck)})`
+
+/** CTE `items`: begins the `marked` items, in the page that is `recorded`, with a new attempt, unless they are held. */
+const begun = (workflow: Workflow, page: number) => sql`
+    items as (
+      update batch_items i set
+        retry = false, status = case when m.held then i.status else 'queued' end,
+        attempt = i.attempt + (not m.held)::int, page = case when m.held then i.page else ${page}::int end,
+        retried_attempt = case when m.held or ${goesOn} then i.retried_attempt else i.attempt + 1 end,
+        undoing = case when not m.held and ${isHalfUndone} then 'retry' end,
+        error = case when m.held or ${isHalfUndone} then i.error end, fingerprint = case when m.held then i.fingerprint end,
+        ended_at = case when m.held then i.ended_at end, acted = m.held and i.acted, renewals = 0,
+        handler = case when ${hasStepsThatStand(i)} then i.handler else ${currentHandler(workflow)}::int end,
+        queued_at = case when m.held then i.queued_at else now() end
+      from marked m, recorded r where i.batch_id = r.batch_id and i.item_id = m.item_id
+      returning i.batch_id, i.item_id, i.attempt, i.status, i.retried_attempt = i.attempt as begins_anew
+    )`
+
+/** CTE: what was waited for as the answer to a step that is begun anew does not stand any more. */
+const voided = sql`
+  voided as (
+    update item_steps w set status = 'undone', undone_at = now()
+    from items i where i.begins_anew and w.batch_id = i.batch_id and w.item_id = i.item_id
+      and w.status in ('waiting', 'given', 'done') and ${someStep(i, sql`t.name = w.answer_to and ${newRound}`)}
+  )`
 
 /**
  * Records a page of failed items that are to be tried again, each with a new attempt. An item that another batch holds
@@ -46,19 +74,8 @@ export async function recordRetryPage(
       on conflict do nothing
       returning *
     ),
-    items as (
-      update batch_items i set
-        retry = false, status = case when m.held then i.status else 'queued' end,
-        attempt = i.attempt + (not m.held)::int, page = case when m.held then i.page else ${page}::int end,
-        retried_attempt = case when m.held then i.retried_attempt else i.attempt + 1 end,
-        undoing = case when not m.held and ${isHalfUndone} then 'retry' end,
-        error = case when m.held or ${isHalfUndone} then i.error end, fingerprint = case when m.held then i.fingerprint end,
-        ended_at = case when m.held then i.ended_at end, acted = m.held and i.acted, renewals = 0,
-        handler = case when ${hasStepsThatStand(i)} then i.handler else ${currentHandler(workflow)}::int end,
-        queued_at = case when m.held then i.queued_at else now() end
-      from marked m, recorded r where i.batch_id = r.batch_id and i.item_id = m.item_id
-      returning i.item_id, i.attempt, i.status
-    ),
+    ${begun(workflow, page)},
+    ${voided},
     ${advance(pageSize, {
       recorded: sql`0`,
       more: sql`true`,

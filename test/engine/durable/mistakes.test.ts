@@ -160,28 +160,6 @@ describe('an author who errs is told at once', () => {
     expect(item.error?.message).toContain(message)
   })
 
-  test.each<[string, Toy, string]>([
-    [
-      'a step inside one of several steps',
-      async (_, { step, parallel }) => {
-        await parallel({ outer: () => step('inner', async () => 'x') })
-        return { text: 'lost' }
-      },
-      'the step inner is inside the step outer',
-    ],
-    [
-      'an undo that is said inside one of several steps',
-      async (_, { parallel, compensate }) => {
-        await parallel({ a: async () => compensate('a', async () => undefined) })
-        return { text: 'lost' }
-      },
-      'compensate of a is inside the step a',
-    ],
-  ])('of %s, of which the handler would hear as of any failure', async (_, handler, message) => {
-    const one = await start(handler)
-    expect(await one.run()).toMatchObject({ status: 'failed', error: { name: 'Misuse', message } })
-  })
-
   test('of an undo that comes after its step, which is undone', async () => {
     const acts: string[] = []
     const one = await start(async (_, { step, compensate }) => {

@@ -86,6 +86,30 @@ test('a step that was put in front is named, and nothing is undone for it', asyn
   expect(acts).toEqual(['charge'])
 })
 
+test('a step that was a wait before is no failure that the handler could catch', async () => {
+  const acts: string[] = []
+  const charging =
+    (kind: 'sleep' | 'step'): Toy =>
+    async (_, { compensate, step, sleep }) => {
+      compensate('charge', async () => void acts.push('refund'))
+      await step('charge', async () => void acts.push('charge'))
+      try {
+        await (kind === 'sleep' ? sleep('nap', '7 days') : step('nap', async () => 1))
+      } catch (error) {
+        throw new PermanentError(`nap: ${String(error)}`)
+      }
+      return { text: 'done' }
+    }
+  const one = await start(charging('sleep'))
+  await one.runUntilWaiting()
+  await one.act('pause')
+  await one.run()
+  await one.act('resume')
+  await rounds([durableToy(charging('step'))]).deliver()
+  expect(await one.item()).toMatchObject({ status: 'failed', error: { name: 'HandlerChanged' } })
+  expect(acts).toEqual(['charge'])
+})
+
 describe('a step that was renamed in place is not done a second time', () => {
   test.each<[string, Toy, (mailed: Toy) => Toy]>([
     ['by an item that waits', week, (mailed) => mailed],

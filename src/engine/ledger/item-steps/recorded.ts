@@ -25,6 +25,9 @@ export const recordedStep = z.object({
   /** Milliseconds of work. */
   workMs: z.int(),
 })
+/** Name of the error of an item whose handler is not the one that it began with: it failed as it stood, to go on with that one. */
+export const handlerChanged = 'HandlerChanged'
+
 /** A step as the ledger has it. */
 export type RecordedStep = z.output<typeof recordedStep>
 
