@@ -139,6 +139,7 @@ describe('cancel', () => {
     }
     const delivering = app.deliver({
       concurrency: 2,
+      skipsWhileBusy: true,
       async fate({ url, headers }): Promise<Fate> {
         if (url.endsWith('/process-users') && headers['upstash-retried'] === '1') await saved()
         return 'normal'

@@ -24,6 +24,8 @@ export type DeliveryOptions = {
   death?: () => Promise<void>
   /** Ends when nothing is due for longer than that, instead of moving the clock on. */
   longestSkipMs?: number
+  /** Moves the clock on also while a delivery is at work, which may have something due before that. */
+  skipsWhileBusy?: boolean
 }
 
 export type Delivered = { path: string; status: number; answer: string }
@@ -38,16 +40,13 @@ export const qstash = (path: string, body?: unknown) =>
     body: body === undefined ? null : JSON.stringify(body),
   })
 
-/** No repeated delivery of the tests comes later; a wait for longer is one that somebody may end. */
-const longestRetryMs = 900_000
-
-/** What lanes know of each other: deliveries at work, and how often one has moved the clock on. */
-type Lanes = { atWork: Set<string>; skips: number; completed: number }
+/** What lanes know of each other: how often one has moved the clock on. */
+type Lanes = { skips: number }
 
 /** Delivers what is pending, moving the clock on when nothing is due, until nothing is left. */
 export async function takeDeliveries(worker: Fetch, options: DeliveryOptions): Promise<Delivered[]> {
   const done: Delivered[] = []
-  const shared: Lanes = { atWork: new Set(), skips: 0, completed: 0 }
+  const shared: Lanes = { skips: 0 }
   const lanes = Array.from({ length: options.concurrency ?? 4 }, () =>
     takeLane(worker, options, done, shared),
   )
@@ -62,21 +61,19 @@ async function takeLane(
   lanes: Lanes,
 ): Promise<void> {
   while (options.until?.() !== true) {
-    const { skips, completed } = lanes
-    const wasBusy = lanes.atWork.size > 0
-    const response = await qstash('/local/deliveries/next?waitMs=20')
+    const { skips } = lanes
+    const response = await qstash('/local/deliveries/next?waitMs=2')
     if (response.status === 204) {
       const dueIn = response.headers.get('local-next-due-ms')
-      // Another lane has moved the clock on meanwhile, or delivers what may have something due long before that.
-      const isBusy = wasBusy || lanes.atWork.size > 0 || lanes.completed !== completed
-      if (lanes.skips !== skips || (isBusy && Number(dueIn) > longestRetryMs)) continue
+      const isBusy = response.headers.get('local-in-flight') !== '0' && options.skipsWhileBusy !== true
+      // Another lane has moved the clock on meanwhile, or delivers what may have something due before that.
+      if (lanes.skips !== skips || isBusy) continue
       if (dueIn === null || Number(dueIn) > (options.longestSkipMs ?? Infinity)) return
       lanes.skips += 1
       if (Number(dueIn) > 0) await qstash('/local/clock/advance', { ms: Number(dueIn) })
       continue
     }
     const delivery = deliverySchema.parse(await response.json())
-    lanes.atWork.add(delivery.id)
     const fate = (await options.fate?.(delivery)) ?? 'normal'
     const die = options.death?.().then(() => null)
     const delivering = fate === 'lost' ? null : deliver(worker, delivery, done)
@@ -84,8 +81,6 @@ async function takeLane(
     if (fate === 'twice') await deliver(worker, delivery, done)
     const lost = answer === null || fate === 'unanswered'
     await qstash(`/local/deliveries/${delivery.id}`, lost ? { error: 'connection reset' } : answer)
-    lanes.atWork.delete(delivery.id)
-    lanes.completed += 1
   }
 }
 

@@ -37,7 +37,11 @@ function pullRoutes(world: World) {
       const delivery = await takeDelivery(world, numberParam(c, 'waitMs') ?? 0)
       if (delivery) return c.json(delivery)
       const dueIn = nextDueInMs(world)
-      return c.body(null, 204, dueIn === undefined ? {} : { 'Local-Next-Due-Ms': String(dueIn) })
+      const { inFlight } = world.outbox.counts
+      return c.body(null, 204, {
+        'Local-In-Flight': String(inFlight),
+        ...(dueIn !== undefined && { 'Local-Next-Due-Ms': String(dueIn) }),
+      })
     })
     .post('/:id', async (c) => {
       completeDelivery(world, c.req.param('id'), outcomeOf(await bodyObject(c)))
