@@ -3,7 +3,7 @@ import type { Workflow } from '../workflows/contract.ts'
 import { wakeUntold } from './durable/events.ts'
 import { tellInvokers } from './durable/tell-invokers.ts'
 import { heal } from './heal.ts'
-import { isKilled } from './ledger/kill-switch.ts'
+import { isKilled, pauseLeftRunning } from './ledger/kill-switch.ts'
 import { findSuspects } from './ledger/suspects.ts'
 import { healPace } from './pace.ts'
 import { batchRuns, type Lookups } from './run-logs.ts'
@@ -22,8 +22,8 @@ const mostLookups = 100
 /**
  * Compares the ledger with what QStash says, and heals: runs that are lost are triggered anew, failures whose report is
  * lost are taken as reported, the pinned pace is restored, a batch that waits for nobody is started, items whose event
- * was given are woken, and invokers that have not heard of an end are told. Nothing of a workflow whose kill switch is on,
- * and of a paused batch only what is being undone. May be repeated, also at the same time.
+ * was given are woken, and invokers that have not heard of an end are told. Of a workflow whose kill switch is on, what
+ * still runs is paused; of a paused batch goes on only what is being undone. May be repeated, also at the same time.
  *
  * @throws AggregateError of whatever failed; everything else was reconciled all the same.
  */
@@ -60,7 +60,9 @@ async function partsOf(
   graceSeconds: number,
   lookups: Lookups,
 ): Promise<(() => Promise<void>)[]> {
-  if (await isKilled(services.db, workflow.name)) return []
+  if (await isKilled(services.db, workflow.name)) {
+    return [async () => void (await pauseLeftRunning(services.db, workflow.name))]
+  }
   const batches = await findSuspects(services.db, workflow.name, graceSeconds)
   const suspects = batches.filter(({ due, items }) => due || items.length > 0)
   return [

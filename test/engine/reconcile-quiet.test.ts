@@ -134,16 +134,19 @@ describe('what is lost', () => {
     expect(worked.length).toBe(3)
   })
 
-  test('of a batch whose kill switch went on while nobody could pause it is healed afterwards', async () => {
-    const { deliver, services, tick, actions, now, worked } = await reconciling(5)
+  test('of a batch whose kill switch went on while nobody could pause it is paused with a reason', async () => {
+    const { deliver, services, tick, actions, now, worked, call, id } = await reconciling(5)
     await deliver({ concurrency: 1, until: () => worked.length === 2 })
     await services.db.execute(sql`insert into kill_switches (workflow, actor) values ('toy', 'test')`)
     await deliver()
     await tick()
-    expect(await now()).toMatchObject({ status: 'running', counts: { succeeded: 2, queued: 3 } })
-    await services.db.execute(sql`delete from kill_switches`)
+    const counts = { succeeded: 2, queued: 3 }
+    const reason = 'the kill switch is on'
+    expect(await now()).toMatchObject({ status: 'paused', pausedBy: 'kill_switch', reason, counts })
+    await call('PUT', '/api/admin/kill-switches/toy', { on: false })
     await tick()
-    expect(await actions()).toEqual(['heal.item', 'heal.item', 'heal.item'])
+    expect(await actions()).toEqual([])
+    await call('POST', `/api/admin/batches/${id}/resume`)
     await deliver()
     expect(await now()).toMatchObject({ status: 'completed', counts: { succeeded: 5 } })
   })

@@ -1,16 +1,15 @@
-import { Client } from 'pg'
+import { Pool } from 'pg'
 
 /**
  * Postgres in a world whose time is moved on. What the Worker asks for `now()` is given `moved_now()`; so are the defaults
  * of columns.
  */
 export async function installClock(postgresUrl: string): Promise<{
-  client: Client
+  client: Pool
   move: (shiftMs: number) => Promise<void>
   close: () => Promise<void>
 }> {
-  const client = new Client({ connectionString: postgresUrl })
-  await client.connect()
+  const client = new Pool({ connectionString: postgresUrl, max: 3 })
   await client.query(`
     create table moved_clock (shift interval not null);
     insert into moved_clock values ('0');

@@ -44,7 +44,6 @@ export class Courier {
   readonly #rules: Rules
   readonly #repeats: { delivery: Delivery; at: number }[] = []
   #count = 0
-  #atWork = 0
   #skips = 0
   #deaths = 0
   #reviving: Promise<void> | undefined
@@ -71,18 +70,18 @@ export class Courier {
       const skips = this.#skips
       const next = await this.#next()
       if ('delivery' in next) await this.#handle(next.delivery)
-      else if (this.#atWork > 0) await sleep(1)
+      else if (next.isBusy) await sleep(1)
       else if (skips === this.#skips && !(await this.#goOn(next.dueInMs))) return
     }
   }
 
-  async #next(): Promise<{ delivery: Delivery } | { dueInMs: number | null }> {
+  async #next(): Promise<{ delivery: Delivery } | { dueInMs: number | null; isBusy: boolean }> {
     const response = await this.#call('/local/deliveries/next')
     if (response.status === 204) {
       const due = response.headers.get('local-next-due-ms')
-      return { dueInMs: due === null ? null : Number(due) }
+      const isBusy = response.headers.get('local-in-flight') !== '0'
+      return { dueInMs: due === null ? null : Number(due), isBusy }
     }
-    this.#atWork += 1
     return { delivery: deliverySchema.parse(await response.json()) }
   }
 
@@ -113,7 +112,6 @@ export class Courier {
     }
     await this.#call(`/local/deliveries/${delivery.id}`, answer)
     this.#count += 1
-    this.#atWork -= 1
     await this.after(this.#count)
     const repeat = this.#repeats.findIndex(({ at }) => at <= this.#count)
     if (repeat >= 0) {

@@ -1,4 +1,4 @@
-import type { Client } from 'pg'
+import type { Pool } from 'pg'
 import { isolatedEnv } from '../local/fresh-database.ts'
 import { adminToken, startStack, type Stack } from '../local/stack.ts'
 import { freePort } from '../local/worker.ts'
@@ -28,7 +28,7 @@ export class Lane {
   readonly url: string
   readonly qstash: NonNullable<Stack['qstash']>
   readonly stack: Stack
-  readonly db: Client
+  readonly db: Pool
   listener: Listener = calm
   #shiftMs = 0
   #worker: Workerd | undefined
@@ -43,7 +43,7 @@ export class Lane {
     stack: Stack
     port: number
     bindings: Record<string, string>
-    db: Client
+    db: Pool
     move: (shiftMs: number) => Promise<void>
     close: AsyncDisposableStack
   }) {

@@ -1,10 +1,10 @@
-import type { Client } from 'pg'
+import type { Pool } from 'pg'
 import { z } from 'zod'
 
 /** What the ledger says, read beside the Worker. */
 
 async function read<Row>(
-  db: Client,
+  db: Pool,
   row: z.ZodType<Row>,
   text: string,
   values: unknown[] = [],
@@ -14,7 +14,7 @@ async function read<Row>(
 }
 
 /** How often work of a batch has begun that is not the undoing of something. */
-export async function begunOf(db: Client, batchId: string): Promise<number> {
+export async function begunOf(db: Pool, batchId: string): Promise<number> {
   const [row] = await read(
     db,
     z.object({ begun: z.int() }),
@@ -28,7 +28,7 @@ export async function begunOf(db: Client, batchId: string): Promise<number> {
 }
 
 /** Batches that an operator can still do something about. */
-export const openBatches = async (db: Client): Promise<string[]> =>
+export const openBatches = async (db: Pool): Promise<string[]> =>
   (
     await read(
       db,
@@ -51,7 +51,7 @@ const batchRow = z.object({
 })
 export type BatchRow = z.output<typeof batchRow>
 
-export const batchRows = (db: Client): Promise<BatchRow[]> =>
+export const batchRows = (db: Pool): Promise<BatchRow[]> =>
   read(
     db,
     batchRow,
@@ -70,7 +70,7 @@ const itemRow = z.object({
 })
 
 /** Each item as it ended last, and in how many rounds. */
-export const itemEnds = (db: Client) =>
+export const itemEnds = (db: Pool) =>
   read(
     db,
     itemRow,
@@ -81,7 +81,7 @@ export const itemEnds = (db: Client) =>
      from batch_items order by item_id, batch_id desc`,
   )
 
-export const storedResults = (db: Client) =>
+export const storedResults = (db: Pool) =>
   read(
     db,
     z.object({ id: z.string(), data: z.json(), atMs: z.coerce.number() }),
@@ -89,7 +89,7 @@ export const storedResults = (db: Client) =>
   )
 
 /** Empties the ledger and the product's tables. */
-export const clear = async (db: Client): Promise<void> => {
+export const clear = async (db: Pool): Promise<void> => {
   await db.query(
     `delete from batches; delete from plans; delete from samples; delete from results; delete from changes;
      delete from kill_switches; delete from approvals; delete from users`,

@@ -1,4 +1,4 @@
-import type { Client } from 'pg'
+import type { Pool } from 'pg'
 import { z } from 'zod'
 import type { Chance } from './chance.ts'
 import type { Lane } from './lane.ts'
@@ -11,7 +11,7 @@ export type Scenario = {
   /** Deliveries of one item, about. */
   deliveries: number
   table: string
-  populate: (db: Client, items: number, chance: Chance) => Promise<void>
+  populate: (db: Pool, items: number, chance: Chance) => Promise<void>
   /** What the services outside must not have seen, given how the items ended. */
   violations: (lane: Lane, items: ReadonlyMap<string, ItemEnd>) => Promise<string[]>
 }
@@ -27,7 +27,7 @@ export type ItemEnd = {
 
 const ids = (items: number) => Array.from({ length: items }, (_, index) => String(index + 1).padStart(4, '0'))
 
-async function addUsers(db: Client, items: number): Promise<void> {
+async function addUsers(db: Pool, items: number): Promise<void> {
   await db.query(
     `insert into users (id, name, email) select 'u' || id, 'User ' || id, 'u' || id || '@example.com'
      from unnest($1::text[]) id`,

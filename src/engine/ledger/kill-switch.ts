@@ -27,8 +27,14 @@ export async function engageKillSwitch(db: Db, workflow: string, by: By): Promis
     insert into changes (actor, action, workflow, reason, before, after)
     select ${by.actor}, 'kill-switch.on', workflow, ${by.reason}, 'false'::jsonb, 'true'::jsonb from engaged`
   await db.execute(engage)
-  return await pauseKilled(db, sql`(${workflow} = ${everyWorkflow} or workflow = ${workflow})`, by)
+  return await pauseKilled(db, batchesOf(workflow), by)
 }
+
+const batchesOf = (workflow: string) => sql`(${workflow} = ${everyWorkflow} or workflow = ${workflow})`
+
+/** Pauses what a kill switch has left running: whoever turned it on, or let a batch run meanwhile, may have died first. */
+export const pauseLeftRunning = (db: Db, workflow: string): Promise<string[]> =>
+  pauseKilled(db, batchesOf(workflow), rounds)
 
 /**
  * Pauses the running batches among `which`, a condition on `batches`, if a kill switch is on for them, and what lasts on of
@@ -61,8 +67,7 @@ export async function pauseKilled(db: Db, which: SQL, by: By): Promise<string[]>
 
 /** Turns the kill switch off. What it has stopped stays paused until it is resumed. False: it was not on. */
 export async function releaseKillSwitch(db: Db, workflow: string, by: By): Promise<boolean> {
-  // Whoever turned it on, or let a batch run meanwhile, may have died before it could pause that.
-  await pauseKilled(db, sql`(${workflow} = ${everyWorkflow} or workflow = ${workflow})`, rounds)
+  await pauseLeftRunning(db, workflow)
   const release = sql`
     with released as (delete from kill_switches where workflow = ${workflow} returning workflow)
     insert into changes (actor, action, workflow, reason, before, after)
