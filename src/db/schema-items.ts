@@ -43,7 +43,15 @@ export const batchPages = pgTable(
 )
 
 /** An item of a workflow that waits for the end of another one. */
-export type Invoker = { workflow: string; batchId: string; itemId: string; event: string }
+export type Invoker = {
+  workflow: string
+  batchId: string
+  itemId: string
+  event: string
+  /** The step that has invoked it, and in which round of it; left out in what was noted by earlier versions. */
+  answers?: StepRound | undefined
+}
+export type StepRound = { step: string; round: number }
 
 /** One entity in a batch. */
 export const batchItems = pgTable(

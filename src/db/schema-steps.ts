@@ -51,14 +51,16 @@ export const itemSteps = pgTable(
     acted: boolean('acted').notNull().default(false),
     /** Milliseconds of work. */
     workMs: integer('work_ms').notNull().default(0),
-    /** In the order in which they were first begun. */
-    position: bigint('position', { mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
+    /** In the order in which their rounds were begun. */
+    position: bigint('position', { mode: 'number' }).notNull().generatedByDefaultAsIdentity(),
     startedAt: at('started_at').notNull().defaultNow(),
     endedAt: at('ended_at'),
     /** How often its undoing was tried, and what went wrong with that last. */
     undoTries: integer('undo_tries').notNull().default(0),
     undoError: jsonb('undo_error').$type<{ name: string; message: string; step: string }>(),
     undoneAt: at('undone_at'),
+    /** It has failed and was undone by itself, and the handler has gone on without it. */
+    undoneAlone: boolean('undone_alone').notNull().default(false),
   },
   (t) => [
     primaryKey({ columns: [t.batchId, t.itemId, t.name] }),

@@ -6,7 +6,7 @@ import { checkStorable } from '../do-work.ts'
 import { grouped, itemError, type ItemError } from '../item-error.ts'
 import { described } from '../layers/step.ts'
 import { cancelled } from '../ledger/end-item.ts'
-import type { StoredError } from '../ledger/item-steps/recorded.ts'
+import { undoFailed, type StoredError } from '../ledger/item-steps/recorded.ts'
 import type { Services } from '../services.ts'
 import { claimDurable, type ClaimedDurable } from './claim.ts'
 import { invokeTool } from './invoke.ts'
@@ -107,11 +107,9 @@ async function passOf(run: ItemRun, version: number, params: Params): Promise<{ 
 function overUndone({ undoing, recorded }: ItemRun, passed: Passed, pass: Pass): Passed {
   if (undoing === null || passed.is === 'over' || passed.is === 'stopped') return passed
   const isOver = [...recorded.values()].some((step) => {
-    const { name, status, stuck, error } = step
-    if (stuck || !pass.hasAskedFor(name)) return stuck
-    return status === 'undone'
-      ? error === null
-      : status === 'failed' && isToUndo(step) && pass.undos.has(name)
+    const { name, status, stuck, undoable, undoneAlone } = step
+    const isOwed = stuck || (status === 'failed' && undoable && isToUndo(step))
+    return isOwed || (status === 'undone' && !undoneAlone && pass.hasAskedFor(name))
   })
   return undoing === 'retry' || isOver ? { is: 'stopped', why: { is: 'replayed' } } : passed
 }
@@ -142,7 +140,7 @@ async function undone(
   return {
     is: 'ended',
     status: 'failed',
-    error: await grouped({ name: 'UndoFailed', message: presentable(message), step: failure.step }, itemId),
+    error: await grouped({ name: undoFailed, message: presentable(message), step: failure.step }, itemId),
   }
 }
 

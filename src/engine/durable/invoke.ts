@@ -23,7 +23,7 @@ export const invokeTool =
     const wanted = { workflow: other, itemId, params: parsed.data }
     const end = `${name}.end`
     checkName(end)
-    const before = await step(name, ({ key }) => startFor(run, end, wanted, key))
+    const before = await step(name, ({ key }) => startFor(run, { step: name, event: end }, wanted, key))
     const found = before ?? (await waitForEvent(end, { data: ended, timeout, answerTo: name }))
     return found === null ? null : shown(workflow.data, found)
   }
@@ -47,7 +47,7 @@ type Wanted = { workflow: Workflow; itemId: string; params: Params }
  */
 async function startFor(
   { services, workflow: own, item }: ItemRun,
-  event: string,
+  asking: { step: string; event: string },
   { workflow, itemId, params }: Wanted,
   key: string,
 ): Promise<Ended | null> {
@@ -63,7 +63,7 @@ async function startFor(
     const message = `item ${itemId} of ${workflow.name} cannot be started now: ${outcome}`
     throw new RetryLaterError(message, retrySeconds, { slows: false })
   }
-  const invoker = { workflow: own.name, batchId: item.batchId, itemId: item.itemId, event }
+  const invoker = { workflow: own.name, batchId: item.batchId, itemId: item.itemId, ...asking }
   const waits =
     outcome !== 'done' &&
     outcome !== 'listed' &&

@@ -17,7 +17,7 @@ import {
 import { inTime } from './in-time.ts'
 import { HandlerChanged, isMisuse, lostStep, Misuse } from './mistakes.ts'
 import { UnderWay } from './under-way.ts'
-import { answerOf, forgotten, isToUndo, isWork, leftOut, stray, unnamed, type Asked } from './replay.ts'
+import { forgotten, isWork, leftOut, recall, stray, unnamed, type Asked } from './replay.ts'
 
 type AnswerOptions = { kind?: RecordedStep['kind']; ledgerName?: string; undo?: () => Promise<Answer> }
 
@@ -77,14 +77,10 @@ export class Pass {
     if (this.#asked.has(name)) throw new PermanentError(`the step ${name} is there twice`)
     const asked = { name, ledgerName, kind, turn: this.#heard }
     this.#asked.set(name, asked)
-    const recorded = this.#run.recorded.get(ledgerName)
-    if (recorded !== undefined && recorded.kind !== kind) {
-      const message = `${name} was a ${recorded.kind} before: a changed handler needs a new version`
-      return this.#changed(new HandlerChanged(message), name)
-    }
-    const known = answerOf(recorded, this.#run.undoing !== null)
+    const recalled = recall(this.#run, asked, this.undos)
+    if ('misfit' in recalled) return this.#changed(new HandlerChanged(recalled.misfit), name)
+    const { known, isOwed } = recalled
     if (this.#run.undoing !== null) return Promise.resolve(known ?? { is: 'replayed' })
-    const isOwed = known?.is === 'failed' && recorded !== undefined && isToUndo(recorded)
     if (known !== undefined && !isOwed) return Promise.resolve(known)
     return this.#underWay.add(
       asked,

@@ -34,13 +34,13 @@ const doing: Kind = {
   failed: (error, uncertain) => ({ status: 'failed', error, uncertain }),
 }
 
-const undoing: Kind = {
+const undoing = (alone: boolean): Kind => ({
   begin: beginUndo,
   suffix: '-undo',
-  done: () => ({ status: 'undone' }),
+  done: () => ({ status: 'undone', alone }),
   again: (error, { counts }) => ({ status: 'undo_again', error, counts }),
   failed: (error) => ({ status: 'not_undone', error }),
-}
+})
 
 type StepToDo = Pick<Beginning, 'name' | 'undoable' | 'turn'>
 
@@ -52,13 +52,13 @@ export const performStep = (
   options: StepOptions = {},
 ): Promise<Answer> => perform(run, step, doing, work, options)
 
-/** Undoes a step, unless the ledger says that there is nothing to undo. */
+/** Undoes a step, unless the ledger says that there is nothing to undo. @param options.alone the handler goes on without it. */
 export const performUndo = (
   run: ItemRun,
   name: string,
   undo: (services: StepServices & { stepKey: string }, result: Json) => Promise<void>,
-  options: StepOptions,
-): Promise<Answer> => perform(run, { name, undoable: true, turn: 0 }, undoing, undo, options)
+  { alone, ...options }: StepOptions & { alone: boolean },
+): Promise<Answer> => perform(run, { name, undoable: true, turn: 0 }, undoing(alone), undo, options)
 
 /** Begins, works and notes what came of it. */
 async function perform(

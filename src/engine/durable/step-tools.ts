@@ -28,7 +28,10 @@ export function stepTools(run: ItemRun, pass: Pass): StepTools {
   /** Undoes a step of which the handler has said how. */
   const undoOf = (name: string) => {
     const undo = pass.undos.get(name)
-    return undo && (() => sdkStep(run, `${name}:undo`, () => undoOne(run, pass, undo, 'failed')))
+    return (
+      undo &&
+      (() => sdkStep(run, `${name}:undo`, () => undoOne(run, pass, undo, { because: 'failed', alone: true })))
+    )
   }
 
   return {

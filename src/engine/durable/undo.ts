@@ -43,25 +43,27 @@ export async function undoAll(
       if (undoable || stuck) failures.push(await unknown(run, name))
       continue
     }
-    const answer: Answer = await sdkStep(run, `undo:${name}`, () => undoOne(run, pass, undo, because))
+    const answer: Answer = await sdkStep(run, `undo:${name}`, () =>
+      undoOne(run, pass, undo, { because, alone: false }),
+    )
     if (answer.is === 'over') return answer
     if (answer.is === 'failed') failures.push(answer.error)
   }
   return { is: 'undone', failures }
 }
 
-/** Undoes one step, unless the ledger says that there is nothing to undo. */
+/** Undoes one step, unless the ledger says that there is nothing to undo. @param why.alone the handler goes on without it. */
 export const undoOne = (
   run: ItemRun,
   pass: Pass,
   { step, undo, options }: Undo,
-  because: 'failed' | 'cancelled',
+  { because, alone }: { because: 'failed' | 'cancelled'; alone: boolean },
 ): Promise<Answer> =>
   performUndo(
     run,
     step,
     (services, result) => pass.inside(`undo of ${step}`, () => undo({ ...services, because }, result)),
-    options,
+    { ...options, alone },
   )
 
 const unknown = ({ item }: ItemRun, name: string) =>

@@ -4,15 +4,20 @@ import { queryRows, type Db } from '../../db/client.ts'
 import type { Invoker } from '../../db/schema.ts'
 import { unfinished } from './needs-work.ts'
 
-/** Notes who waits for the end of an item. False: it has ended. */
+/** Notes who waits for the end of an item, and in which of its steps. False: it has ended. */
 export async function addInvoker(
   db: Db,
   { workflow, scope, itemId }: { workflow: string; scope: string; itemId: string },
-  invoker: Invoker,
+  { step, ...invoker }: Omit<Invoker, 'answers'> & { step: string },
 ): Promise<boolean> {
-  const added = JSON.stringify([invoker])
   const statement = sql`
-    update batch_items set invokers = case when invokers @> ${added}::jsonb then invokers else invokers || ${added}::jsonb end
+    with asked as (
+      select jsonb_build_array(${JSON.stringify(invoker)}::jsonb
+        || jsonb_build_object('answers', jsonb_build_object('step', t.name, 'round', t.round))) as added
+      from item_steps t where t.batch_id = ${invoker.batchId}::uuid and t.item_id = ${invoker.itemId} and t.name = ${step}
+    )
+    update batch_items set invokers = case when invokers @> added then invokers else invokers || added end
+    from asked
     where workflow = ${workflow} and scope = ${scope} and item_id = ${itemId}
       and status in ${unfinished}
     returning item_id as id`
@@ -25,7 +30,13 @@ const row = z.object({
   status: z.string(),
   data: z.json(),
   invokers: z.array(
-    z.object({ workflow: z.string(), batchId: z.uuid(), itemId: z.string(), event: z.string() }),
+    z.object({
+      workflow: z.string(),
+      batchId: z.uuid(),
+      itemId: z.string(),
+      event: z.string(),
+      answers: z.object({ step: z.string(), round: z.int() }).optional(),
+    }),
   ),
 })
 

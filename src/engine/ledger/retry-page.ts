@@ -4,7 +4,14 @@ import { currentHandler, type Workflow } from '../../workflows/contract.ts'
 import { advance } from './advance.ts'
 import { killed, outstandingOf, roomFor } from './bounds.ts'
 import { newRound } from './item-steps/begin-step.ts'
-import { handlerChanged, hasStepsThatStand, isStuck, someStep } from './item-steps/recorded.ts'
+import {
+  handlerChanged,
+  hasStepsThatStand,
+  isOwed,
+  isStuck,
+  someStep,
+  undoFailed,
+} from './item-steps/recorded.ts'
 import { unfinished } from './needs-work.ts'
 import { recordedRow, type RecordedPage } from './record-page.ts'
 
@@ -12,25 +19,28 @@ const batch = sql.raw('batch')
 const i = sql.raw('i')
 
 /** It goes on from where it was, as if it had not failed. */
-const goesOn = sql`(i.error->>'name' is not distinct from ${handlerChanged})`
+const goesOn = sql`(i.error->>'name' is not distinct from ${handlerChanged} and ${hasStepsThatStand(i)})`
 
 /** Something that it has done could not be undone when it failed: that comes first. */
-const isHalfUndone = sql`(not ${goesOn} and ${someStep(i, isStuck)})`
+const isHalfUndone = sql`(i.error->>'name' is distinct from ${handlerChanged}
+  and ${someStep(i, sql`(${isStuck} or (i.error->>'name' = ${undoFailed} and ${isOwed}))`)})`
 
-/** CTE `items`: begins the `marked` items, in the page that is `recorded`, with a new attempt, unless they are held. */
+/** CTEs: `items` begins the `marked` items, in the page that is `recorded`, with a new attempt; `left_failed`: those that are held. */
 const begun = (workflow: Workflow, page: number) => sql`
     items as (
       update batch_items i set
-        retry = false, status = case when m.held then i.status else 'queued' end,
-        attempt = i.attempt + (not m.held)::int, page = case when m.held then i.page else ${page}::int end,
-        retried_attempt = case when m.held or ${goesOn} then i.retried_attempt else i.attempt + 1 end,
-        undoing = case when not m.held and ${isHalfUndone} then 'retry' end,
-        error = case when m.held or ${isHalfUndone} then i.error end, fingerprint = case when m.held then i.fingerprint end,
-        ended_at = case when m.held then i.ended_at end, acted = m.held and i.acted, renewals = 0,
-        handler = case when ${hasStepsThatStand(i)} then i.handler else ${currentHandler(workflow)}::int end,
-        queued_at = case when m.held then i.queued_at else now() end
-      from marked m, recorded r where i.batch_id = r.batch_id and i.item_id = m.item_id
-      returning i.batch_id, i.item_id, i.attempt, i.status, i.retried_attempt = i.attempt as begins_anew
+        retry = false, status = 'queued', attempt = i.attempt + 1, page = ${page}::int,
+        retried_attempt = case when m.goes_on then i.retried_attempt else i.attempt + 1 end,
+        undoing = case when m.half_undone then 'retry' end, error = case when m.half_undone then i.error end, fingerprint = null,
+        ended_at = null, acted = false, renewals = 0, queued_at = now(),
+        handler = case when m.stands then i.handler else ${currentHandler(workflow)}::int end
+      from marked m, recorded r where i.batch_id = r.batch_id and i.item_id = m.item_id and not m.held
+      returning i.batch_id, i.item_id, i.attempt, not m.goes_on as begins_anew
+    ),
+    left_failed as (
+      update batch_items i set retry = false from marked m, recorded r
+      where i.batch_id = r.batch_id and i.item_id = m.item_id and m.held
+      returning i.item_id
     )`
 
 /** CTE: what was waited for as the answer to a step that is begun anew does not stand any more. */
@@ -63,7 +73,8 @@ export async function recordRetryPage(
     marked as (
       select i.item_id, exists (
           select 1 from batch_items h where h.workflow = i.workflow and h.scope = i.scope and h.item_id = i.item_id
-            and h.status in ${unfinished}) as held
+            and h.status in ${unfinished}) as held,
+        ${goesOn} as goes_on, ${isHalfUndone} as half_undone, ${hasStepsThatStand(i)} as stands
       from room join batch_items i on i.batch_id = room.id and i.retry
       order by i.item_id limit (select least(${pageSize}::int, max_outstanding) from batch)
       for no key update of i
@@ -79,16 +90,16 @@ export async function recordRetryPage(
     ${advance(pageSize, {
       recorded: sql`0`,
       more: sql`true`,
-      requeued: sql`select count(*)::int from items where status = 'queued'`,
+      requeued: sql`select count(*)::int from items`,
       // A mark that is missing must not make pages without end.
       unmarked: sql`select case
         when exists (select 1 from recorded) and not exists (select 1 from marked) then batch.retrying
-        else (select count(*)::int from items) end`,
+        else (select count(*)::int from items) + (select count(*)::int from left_failed) end`,
     })}
     select
       coalesce((
         select jsonb_agg(jsonb_build_object('id', item_id, 'attempt', attempt) order by item_id)
-        from items where status = 'queued'), '[]') as items,
+        from items), '[]') as items,
       recorded.skipped, recorded.last_id as "nextCursor", batch.attempt, advanced.status as "batchStatus",
       (not advanced.exhausted or advanced.retrying > 0) and not advanced.awaiting_room as "goesOn"
     from recorded join batch on true join advanced on advanced.page_recorded`

@@ -1,8 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { reconcile } from '../../../src/engine/reconcile.ts'
 import { PermanentError, RetryLaterError } from '../../../src/errors.ts'
 import type { ItemTools } from '../../../src/workflows/contract.ts'
 import { isFailureCallback, isItem, type Fate, type PendingDelivery } from '../../support/deliveries.ts'
+import { startOne } from '../../support/durable.ts'
+import { userId } from '../../support/population.ts'
 import { rounds } from '../../support/rounds.ts'
 import { durableToy } from '../../support/toy.ts'
 import { oneUser, start, type Toy } from './one-user.ts'
@@ -86,6 +89,29 @@ test('an item at its end, of which only the save is lost, stands though it has g
   const fate = losing(() => acts.includes('mail'))
   expect(await one.run({ fate, concurrency: 1 })).toMatchObject({ status: 'succeeded' })
   expect(acts).toEqual(['card', 'refund', 'mail'])
+})
+
+test('an item that is cancelled stays so when its run dies between two undos', async () => {
+  const acts: string[] = []
+  const workflow = durableToy(async (_, tools) => {
+    tools.compensate('mail', async () => void acts.push('undo mail'))
+    await tools.step('mail', async () => void acts.push('mail'))
+    return { text: (await charging(tools, acts, () => lost)) ? 'paid' : 'free' }
+  })
+  const one = await startOne(workflow, userId(1))
+  const turn = (on: boolean) => one.call('PUT', '/api/admin/kill-switches/toy', { on })
+  const heldAfter = async (act: string) => {
+    await one.deliver({ until: () => acts.includes(act), concurrency: 1 })
+    await turn(true)
+    await one.run()
+    await turn(false)
+  }
+  await heldAfter('card')
+  await one.act('cancel')
+  await heldAfter('refund')
+  await reconcile(one.services, [workflow], { graceSeconds: 0 })
+  expect(await one.run()).toMatchObject({ status: 'cancelled' })
+  expect(acts).toEqual(['mail', 'card', 'refund', 'undo mail'])
 })
 
 /** Puts another handler in the place of the item's until that has failed, and retries it with its own. */

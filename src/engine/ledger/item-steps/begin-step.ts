@@ -81,6 +81,7 @@ export const beginStep = (db: Db, at: Beginning, lease: Lease): Promise<Begun> =
         now() + make_interval(secs => ${lease.seconds}), ${at.undoable}::boolean, ${at.turn}::int
       from judged where outcome = 'begun'
       on conflict (batch_id, item_id, name) do update set
+        kind = excluded.kind, position = case when ${newRound} then excluded.position else t.position end,
         status = 'running', attempt = excluded.attempt, undoable = excluded.undoable, turn = excluded.turn, token = excluded.token, lease_until = excluded.lease_until,
         round = t.round + ${newRound}::int,
         tries = case when ${newRound} or t.attempt <> excluded.attempt then 1 else t.tries + 1 end,

@@ -65,9 +65,14 @@ export async function beginWait(
   const isCall = sql`${kind === 'call'}::boolean`
   const until =
     'until' in time ? sql`${time.until}::timestamptz` : sql`now() + make_interval(secs => ${time.seconds})`
+  // It was given before the step was begun anew whose answer it would be.
+  const isStale = sql`(t.status = 'given' and exists (
+    select 1 from item_steps f where f.batch_id = t.batch_id and f.item_id = t.item_id and f.name = ${answerTo}::text
+      and f.round > 1 and f.position > t.position))`
+  const isThere = sql`(t.status in ('done', 'given') and not ${isStale})`
   const waitsUntil = sql`(
     case when ${isCall} or ${newRound} then excluded.until else coalesce(t.until, excluded.until) end)`
-  const isOver = sql`(t.status in ('done', 'given') or (not ${isCall} and ${waitsUntil} <= now()))`
+  const isOver = sql`(${isThere} or (not ${isCall} and ${waitsUntil} <= now()))`
   const statement = sql`
     with ${lockItem({ batchId, itemId }, sql`${hasRun(attempt)} and i.undoing is null`)},
     gate as (
@@ -87,8 +92,9 @@ export async function beginWait(
         case when ${until} <= now() then now() end
       from gate where gate.says = 'open'
       on conflict (batch_id, item_id, name) do update set
-        attempt = excluded.attempt, undoable = excluded.undoable, turn = excluded.turn, answer_to = excluded.answer_to, uncertain = t.status not in ('done', 'given') and excluded.uncertain, error = null,
-        round = t.round + ${newRound}::int, result = case when t.status in ('done', 'given') then t.result end,
+        kind = excluded.kind, position = case when ${newRound} then excluded.position else t.position end,
+        attempt = excluded.attempt, undoable = excluded.undoable, turn = excluded.turn, answer_to = excluded.answer_to, uncertain = not ${isThere} and excluded.uncertain, error = null,
+        round = t.round + ${newRound}::int, result = case when ${isThere} then t.result end,
         undo_tries = 0, undo_error = null, undone_at = null,
         until = ${waitsUntil}, status = case when ${isOver} then 'done' else 'waiting' end,
         ended_at = case when ${isOver} then coalesce(t.ended_at, now()) end

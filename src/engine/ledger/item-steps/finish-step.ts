@@ -13,7 +13,8 @@ export type StepEnd =
   | { status: 'failed'; error: StoredError; uncertain: boolean }
   /** Given back, to be tried again. `counts`: it was one of its tries; `uncertain`: it may have done something. */
   | { status: 'again'; error: StoredError; counts: boolean; uncertain: boolean }
-  | { status: 'undone' }
+  /** `alone`: it had failed, and the handler goes on without it. */
+  | { status: 'undone'; alone: boolean }
   /** Its undoing is to be tried again. */
   | { status: 'undo_again'; error: StoredError; counts: boolean }
   /** Its undoing failed for good: it is as done as before. */
@@ -71,7 +72,8 @@ function change(end: StepEnd): SQL {
       return sql`error = ${error}, tries = t.tries - ${Number(!end.counts)}::int,
         uncertain = t.uncertain or ${end.uncertain}::boolean`
     case 'undone':
-      return sql`status = 'undone', uncertain = false, undo_error = null, undone_at = now()`
+      return sql`status = 'undone', uncertain = false, undo_error = null, undone_at = now(),
+        undone_alone = ${end.alone}::boolean`
     case 'undo_again':
       return sql`undo_error = ${error}, undo_tries = t.undo_tries - ${Number(!end.counts)}::int`
     case 'not_undone':

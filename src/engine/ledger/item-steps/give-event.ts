@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { queryRows, transact, type Db } from '../../../db/client.ts'
+import type { StepRound } from '../../../db/schema.ts'
 import type { Json } from '../../../workflows/contract.ts'
 import { logChange, type By } from '../changes.ts'
 import { unfinished } from '../needs-work.ts'
@@ -18,8 +19,14 @@ const row = z.object({
   counts: z.boolean(),
 })
 
-/** An event of an item, in every batch that has it unfinished or in one. */
-export type EventTarget = { workflow: string; itemId: string; event: string; batchId?: string }
+/** An event of an item, in every batch that has it unfinished or in one. `answers`: it counts in that round of that step alone. */
+export type EventTarget = {
+  workflow: string
+  itemId: string
+  event: string
+  batchId?: string
+  answers?: StepRound | undefined
+}
 
 /** Who is to be told of an event. */
 export type Given = z.output<typeof row>
@@ -44,16 +51,18 @@ const logged = (by: By, { workflow, itemId, event }: EventTarget) => sql`,
 export async function giveEvent(db: Db, to: EventTarget, data: Json, by: By | null): Promise<Given[]> {
   const statement = sql`
     with item as (
-      select i.* from batch_items i where ${isTarget(to)} for no key update
+      select i.*, ${isAsked(sql.raw('i'), to.answers)} as asked from batch_items i where ${isTarget(to)} for no key update of i
     ),
     given as (
       insert into item_steps as t (batch_id, item_id, name, kind, status, attempt, result)
-      select batch_id, item_id, ${eventPrefix + to.event}, 'event', 'given', attempt, ${JSON.stringify({ data })}::jsonb from item
-      on conflict (batch_id, item_id, name) do update set status = 'given', result = excluded.result, error = null
+      select batch_id, item_id, ${eventPrefix + to.event}, 'event', 'given', attempt, ${JSON.stringify({ data })}::jsonb
+      from item where asked
+      on conflict (batch_id, item_id, name) do update set status = 'given', result = excluded.result, error = null,
+        position = case when t.status = 'waiting' then t.position else excluded.position end
         where t.status in ('waiting', 'failed', 'undone') and t.kind = 'event'
       returning t.batch_id
     )${by === null ? sql`` : logged(by, to)}
-    select item.batch_id as "batchId", item.attempt, item.waiting_for is not distinct from ${to.event}
+    select item.batch_id as "batchId", item.attempt, item.asked and item.waiting_for is not distinct from ${to.event}
         and not ${isAsleep(sql.raw('item'), sql`${to.event}::text`)} as waiting,
       given.batch_id is not null or t.result is not distinct from ${JSON.stringify({ data })}::jsonb as counts
     from item left join given on given.batch_id = item.batch_id left join item_steps t
@@ -68,6 +77,12 @@ export async function giveEvent(db: Db, to: EventTarget, data: Json, by: By | nu
 const isTarget = ({ workflow, itemId, batchId }: EventTarget) => sql`(
   i.workflow = ${workflow} and i.item_id = ${itemId} and (i.batch_id = ${batchId ?? null}::uuid) is not false
   and i.status in ${unfinished} and i.handler is not null and i.undoing is null)`
+
+/** The step of the item `i` that asks for it is in the same round. */
+const isAsked = (i: SQL, answers: StepRound | undefined) =>
+  answers === undefined
+    ? sql`true`
+    : someStep(i, sql`t.name = ${answers.step} and t.round = ${answers.round}::int and t.status <> 'undone'`)
 
 /** The item `i` waits in something of this name, but not for an event. */
 const isAsleep = (i: SQL, event: SQL) => someStep(i, sql`t.name = ${event} and t.status = 'waiting'`)

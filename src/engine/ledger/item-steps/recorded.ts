@@ -18,13 +18,19 @@ export const recordedStep = z.object({
   ended: z.boolean(),
   /** Its undoing has begun and has not succeeded. */
   stuck: z.boolean(),
+  /** It was undone by itself: the handler has gone on without it. */
+  undoneAlone: z.boolean(),
   /** The handler has said how to undo it. */
   undoable: z.boolean(),
+  /** A try of it has used mail or payments. */
+  acted: z.boolean(),
   /** It was begun before an operator had the item tried again. */
   old: z.boolean(),
   /** Milliseconds of work. */
   workMs: z.int(),
 })
+/** Name of the error of an item of which something stands that was to be undone. */
+export const undoFailed = 'UndoFailed'
 /** Name of the error of an item whose handler is not the one that it began with: it failed as it stood, to go on with that one. */
 export const handlerChanged = 'HandlerChanged'
 
@@ -74,9 +80,12 @@ export const actedSteps = (i: SQL): SQL =>
 /** The steps of the item `i` in the order in which they were begun, as JSON. */
 export const recordedSteps = (i: SQL): SQL => sql`coalesce((
   select jsonb_agg(jsonb_build_object('name', t.name, 'kind', t.kind, 'status', t.status, 'result', t.result, 'error', t.error,
-    'uncertain', ${mayHaveActed}, 'undoable', t.undoable, 'old', t.attempt < ${i}.retried_attempt, 'ended', t.ended_at is not null, 'stuck', ${isStuck}, 'workMs', t.work_ms) order by t.position)
+    'uncertain', ${mayHaveActed}, 'undoable', t.undoable, 'acted', t.acted, 'undoneAlone', t.undone_alone, 'old', t.attempt < ${i}.retried_attempt, 'ended', t.ended_at is not null, 'stuck', ${isStuck}, 'workMs', t.work_ms) order by t.position)
   from item_steps t where t.batch_id = ${i}.batch_id and t.item_id = ${i}.item_id), '[]')`
 
 /** The item `i` has something to go on from, which only the handler knows that began it. */
 export const hasStepsThatStand = (i: SQL): SQL =>
-  someStep(i, sql`(t.status not in ('failed', 'undone') or ${isStuck})`)
+  someStep(
+    i,
+    sql`(t.status not in ('failed', 'undone') or ${isStuck} or (t.status = 'failed' and t.uncertain and (t.acted or t.undoable)))`,
+  )
