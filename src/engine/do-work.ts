@@ -46,6 +46,8 @@ export function checkStorable(data: Json): void {
  */
 export async function until<T>(signal: AbortSignal, timeout: string, work: () => Promise<T>): Promise<T> {
   const tooLong = () => new Error(`the work took longer than ${timeout}`)
+  // Where much waits to be run, the time may be over and the signal not have said so yet.
+  await new Promise((resolve) => setTimeout(resolve, 0))
   if (signal.aborted) throw tooLong()
   return await Promise.race([
     work(),
