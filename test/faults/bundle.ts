@@ -12,7 +12,7 @@ export type Mutation = { name: string; changes: readonly { file: string; from: s
  *
  * @throws Error when a mutation does not find its text exactly once.
  */
-export async function bundle(mutation?: Mutation): Promise<string> {
+export async function bundle(mutations: readonly Mutation[]): Promise<string> {
   const build = await rolldown({
     input: join(import.meta.dirname, 'worker-entry.ts'),
     platform: 'neutral',
@@ -22,14 +22,14 @@ export async function bundle(mutation?: Mutation): Promise<string> {
       mainFields: ['browser', 'module', 'main'],
     },
     external: [/^node:/, /^cloudflare:/],
-    plugins: mutation === undefined ? [] : [mutating(mutation)],
+    plugins: mutations.length === 0 ? [] : [mutating(mutations.flatMap(({ changes }) => changes))],
   })
   const { output } = await build.generate({ format: 'esm', codeSplitting: false })
   await build.close()
   return output[0].code
 }
 
-const mutating = ({ name, changes }: Mutation) => ({
+const mutating = (changes: Mutation['changes']) => ({
   name: 'mutation',
   load: {
     filter: { id: changes.map(({ file }) => join(project, file)) },
@@ -37,7 +37,7 @@ const mutating = ({ name, changes }: Mutation) => ({
       let source = await readFile(id, 'utf8')
       for (const { file, from, to } of changes) {
         if (join(project, file) !== id) continue
-        if (source.split(from).length !== 2) throw new Error(`${name}: ${file} has not once ${from}`)
+        if (source.split(from).length !== 2) throw new Error(`${file} has not once ${from}`)
         source = source.replace(from, () => to)
       }
       return { code: source, moduleType: 'ts' as const }

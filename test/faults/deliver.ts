@@ -168,14 +168,11 @@ export class Courier {
     await this.revive()
   }
 
-  /** Kills the Worker, and starts it again. */
-  async revive(): Promise<void> {
-    this.#reviving ??= this.#lane
-      .kill()
-      .then(() => this.#lane.restart())
-      .finally(() => {
-        this.#reviving = undefined
-      })
+  /** Kills the Worker, and starts it again, or `another` build. */
+  async revive(another?: string): Promise<void> {
+    this.#reviving ??= this.#lane.restart(another).finally(() => {
+      this.#reviving = undefined
+    })
     await this.#reviving
   }
 

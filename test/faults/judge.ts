@@ -18,7 +18,7 @@ export async function judge(
     ...(await proofs(lane)),
     ...(await scenario.violations(lane, items)),
     ...(await results(lane, scenario, witness, items)),
-    ...(isMild ? repeats(witness, items) : []),
+    ...(isMild && scenario.workflow !== 'agent-review' ? repeats(witness, items) : []),
   ]
 }
 

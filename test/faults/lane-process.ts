@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { bundle } from './bundle.ts'
 import { Lane } from './lane.ts'
 import { mutations } from './mutations.ts'
+import { nextVersion } from './next-version.ts'
 import { runSeed, type SeedResult } from './run-seed.ts'
 
 /**
@@ -16,14 +17,20 @@ export type Order = z.output<typeof orderSchema>
 export type Report = { ready: true } | ({ ready: false } & SeedResult)
 
 const lane = await Lane.open(Number(process.argv[2]))
-let deployed: string | null | undefined
+/** The Worker, and the version of it that comes next, by mutation. */
+const builds = new Map<string | null, Promise<[current: string, next: string]>>()
+
+function build(name: string | null): Promise<[string, string]> {
+  const changes = mutations.filter((mutation) => mutation.name === name)
+  return Promise.all([bundle(changes), bundle([...changes, nextVersion])])
+}
 
 async function run({ seed, items, mutation }: Order): Promise<void> {
-  if (deployed !== mutation) {
-    await lane.deploy(await bundle(mutations.find(({ name }) => name === mutation)))
-    deployed = mutation
-  }
-  send({ ready: false, ...(await runSeed(lane, seed, items)) })
+  const built = builds.get(mutation) ?? build(mutation)
+  builds.set(mutation, built)
+  const [current, next] = await built
+  await lane.deploy(current)
+  send({ ready: false, ...(await runSeed({ lane, next }, seed, items)) })
 }
 
 function send(report: Report): void {

@@ -31,6 +31,7 @@ export class Lane {
   readonly db: Pool
   listener: Listener = calm
   #shiftMs = 0
+  #moved: Promise<void> = Promise.resolve()
   #worker: Workerd | undefined
   #starting: Promise<void> | undefined
   #code = ''
@@ -103,11 +104,9 @@ export class Lane {
     return lane
   }
 
-  /** Puts a build in place of the one that runs. */
+  /** Puts a build in place of the one that runs, unless it does. */
   async deploy(code: string): Promise<void> {
-    await this.kill()
-    this.#code = code
-    await this.restart()
+    if (this.#code !== code) await this.restart(code)
   }
 
   async kill(): Promise<void> {
@@ -116,15 +115,17 @@ export class Lane {
     await worker?.kill()
   }
 
-  /** Starts the Worker again after it was killed. */
-  async restart(): Promise<void> {
-    this.#starting ??= this.#start().finally(() => {
+  /** Kills the Worker, and starts it again, or another build. */
+  async restart(code = this.#code): Promise<void> {
+    this.#starting ??= this.#restart(code).finally(() => {
       this.#starting = undefined
     })
     await this.#starting
   }
 
-  async #start(): Promise<void> {
+  async #restart(code: string): Promise<void> {
+    await this.kill()
+    this.#code = code
     this.#worker = await startWorkerd({ code: this.#code, port: this.#port, bindings: this.#bindings })
   }
 
@@ -133,10 +134,14 @@ export class Lane {
   /** The time in this world, in milliseconds since 1970. */
   now = (): number => Date.now() + this.#shiftMs
 
+  /** Moves time on: everybody's, and one move after the other. */
   async advance(ms: number): Promise<void> {
-    this.#shiftMs += ms
-    await this.#move(this.#shiftMs)
-    this.qstash.advance(ms)
+    this.#moved = this.#moved.then(async () => {
+      this.#shiftMs += ms
+      await this.#move(this.#shiftMs)
+      this.qstash.advance(ms)
+    })
+    await this.#moved
   }
 
   /** A request to the Worker, which may be dead. */

@@ -48,6 +48,9 @@ const batchRow = z.object({
   outstanding: z.int(),
   maxOutstanding: z.int(),
   failed: z.int(),
+  /** Tokens above the budget; the most that a try has used. */
+  overshoot: z.coerce.number(),
+  itemTokens: z.coerce.number(),
 })
 export type BatchRow = z.output<typeof batchRow>
 
@@ -56,6 +59,7 @@ export const batchRows = (db: Pool): Promise<BatchRow[]> =>
     db,
     batchRow,
     `select b.id, b.status, b.paused_by as "pausedBy", b.reason, b.max_outstanding as "maxOutstanding", b.failed,
+       greatest(0, coalesce(b.input_tokens + b.output_tokens - (b.budget->>'tokens')::bigint, 0)) as overshoot, b.item_tokens as "itemTokens",
        count(*) filter (where i.status in ('queued', 'running', 'waiting'))::int as unfinished,
        count(*) filter (where i.status in ('queued', 'running'))::int as outstanding
      from batches b left join batch_items i on i.batch_id = b.id group by b.id order by b.id`,

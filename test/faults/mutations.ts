@@ -53,21 +53,6 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
-    name: 'a step that is done is done again',
-    changes: [
-      {
-        file: 'src/engine/ledger/item-steps/begin-step.ts',
-        from: "          when t.status = 'done' then 'done'\n          when ${hasFailed}",
-        to: '          when ${hasFailed}',
-      },
-      {
-        file: 'src/engine/ledger/item-steps/begin-step.ts',
-        from: "where t.status in ('failed', 'undone') or",
-        to: "where t.status in ('failed', 'undone', 'done') or",
-      },
-    ],
-  },
-  {
     name: 'nothing is undone',
     changes: [
       {
@@ -102,32 +87,62 @@ export const mutations: readonly Mutation[] = [
     changes: [{ file: 'src/engine/heal.ts', from: "if (fate.is === 'gone') judged.gone.push(item)", to: '' }],
   },
   {
-    name: 'a cancel leaves what waits in its queue',
-    changes: [
-      {
-        file: 'src/engine/ledger/cancel-batch.ts',
-        from: 'dropItems(batchId, { which: sql`true`, heals: false })',
-        to: 'dropItems(batchId, { which: sql`false`, heals: false })',
-      },
-    ],
-  },
-  {
-    name: 'a resume gives nothing a new run',
-    changes: [
-      {
-        file: 'src/engine/resume.ts',
-        from: '    await goOn(services, workflow, batchId, resumed.nextPage, by)',
-        to: '',
-      },
-    ],
-  },
-  {
     name: 'a step begins in a batch that was paused',
     changes: [
       {
         file: 'src/engine/ledger/item-steps/begin-step.ts',
         from: "when not ${isOpen(batch)} then 'closed' when",
         to: 'when',
+      },
+    ],
+  },
+  {
+    name: 'whatever is tried again has another idempotency key',
+    changes: [
+      {
+        file: 'src/engine/ledger/item-steps/begin-step.ts',
+        from: "sql`(t.status = 'undone' or (t.status = 'failed' and not t.uncertain))`",
+        to: 'sql`true`',
+      },
+    ],
+  },
+  {
+    name: 'a durable item is saved by whatever attempt',
+    changes: [
+      {
+        file: 'src/engine/ledger/end-item.ts',
+        from: "sql`i.status = 'running' and i.attempt = ${item.attempt}`",
+        to: 'sql`true`',
+      },
+    ],
+  },
+  {
+    name: 'a page is recorded although it was',
+    changes: [
+      {
+        file: 'src/engine/ledger/record-page.ts',
+        from: ' and pages = ${page - 1}',
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'an end does not count',
+    changes: [
+      {
+        file: 'src/engine/ledger/settle.ts',
+        from: "batch.succeeded + (m.status = 'succeeded')::int as succeeded",
+        to: 'batch.succeeded as succeeded',
+      },
+    ],
+  },
+  {
+    name: 'a mail has no idempotency key',
+    changes: [
+      {
+        file: 'src/services/mail.ts',
+        from: "'idempotency-key': nextKey()",
+        to: "'idempotency-key': crypto.randomUUID()",
       },
     ],
   },

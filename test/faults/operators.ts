@@ -31,14 +31,17 @@ export class Operators {
     deliveries: number
     note: (event: string) => void
     revive: () => Promise<void>
+    /** Puts the next version of the code in place. */
+    deploy: () => Promise<void>
   }) {
-    const { lane, chance, workflow, items, deliveries, note, revive } = options
+    const { lane, chance, workflow, items, deliveries, note, revive, deploy } = options
     this.#lane = lane
     this.#chance = chance
     this.#workflow = workflow
     this.#items = items
     this.#note = note
     this.#actions.die = revive
+    this.#actions.deploy = deploy
     const names = [...Object.keys(this.#actions), 'pause', 'pause', 'resume', 'cancel']
     const length = deliveries === 0 ? 0 : chance.between('operators', 0, 6)
     this.#planned = Array.from({ length }, (_, index) => ({
@@ -68,6 +71,8 @@ export class Operators {
   /** Lets everything go on. */
   async resumeAll(): Promise<void> {
     await this.#actions.killSwitchOff?.()
+    const spent = (await batchRows(this.#lane.db)).filter(({ pausedBy }) => pausedBy === 'budget')
+    for (const { id } of spent) await this.#ask('PATCH', `/batches/${id}`, { budget: null })
     await this.#actions.resume?.()
   }
 
@@ -125,6 +130,15 @@ export class Operators {
         force: this.#chance.happens('forced', 0.5),
         confirm: true,
       })
+    },
+    decide: async () => {
+      const { rows } = await this.#lane.db.query(
+        `select id from approvals where status = 'pending' order by id`,
+      )
+      for (const { id } of rows.map((row) => z.object({ id: z.string() }).parse(row))) {
+        const decision = this.#chance.oneOf('decision', ['approved', 'rejected'])
+        await this.#ask('POST', `/approvals/${id}`, { decision })
+      }
     },
     tick: async () => {
       this.#note('tick')

@@ -29,6 +29,8 @@ const keptEvents = 100
 
 type Parts = {
   lane: Lane
+  /** The build that comes next. */
+  next: string
   seed: number
   chance: Chance
   scenario: Scenario
@@ -38,7 +40,11 @@ type Parts = {
 }
 
 /** Runs one seed in a lane that is free: everything goes wrong, then nothing any more, and then all must be well. */
-export async function runSeed(lane: Lane, seed: number, items: number): Promise<SeedResult> {
+export async function runSeed(
+  { lane, next }: { lane: Lane; next: string },
+  seed: number,
+  items: number,
+): Promise<SeedResult> {
   const started = Date.now()
   const chance = new Chance(seed)
   const trace: string[] = []
@@ -52,7 +58,7 @@ export async function runSeed(lane: Lane, seed: number, items: number): Promise<
     patienceMs: bad.freezes ? 200 : 20_000,
     longestSkipMs: scenario.sleeps ? 60 * day : day,
   })
-  const parts = { lane, seed, chance, scenario, bad, witness: new Witness(), note }
+  const parts = { lane, next, seed, chance, scenario, bad, witness: new Witness(), note }
   const violations = await weather(parts, courier, items).catch((error: unknown) => [
     `the harness fell over: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
   ])
@@ -79,6 +85,7 @@ async function weather(parts: Parts, courier: Courier, items: number): Promise<s
     deliveries: bad.isMild ? 0 : items * scenario.deliveries,
     note,
     revive: () => courier.revive(),
+    deploy: () => courier.revive(parts.next),
   })
   const outstanding: string[] = []
   courier.after = async (count) => {
@@ -134,7 +141,13 @@ function listen({ lane, bad, witness, note }: Parts, courier: Courier): void {
 /** A start is asked for until it is answered, perhaps by two at once. */
 async function start({ lane, seed, chance, scenario, bad, note }: Parts): Promise<boolean> {
   const path = `/workflows/${scenario.workflow}/batches`
-  const body = { maxOutstanding: chance.between('bound', 2, 30), reason: 'faults' }
+  const hasBudget = scenario.workflow === 'agent-welcome' && chance.happens('budget', 0.3)
+  const body = {
+    maxOutstanding: chance.between('bound', 2, hasBudget ? 4 : 30),
+    ...(hasBudget && { budget: { tokens: chance.between('budget tokens', 1000, 8000) } }),
+    ...(chance.happens('canary', 0.2) && { canary: { items: 2, minSuccessRate: 0.5 } }),
+    reason: 'faults',
+  }
   for (let turn = 0; turn < 20; turn += 1) {
     const racing = Array.from({ length: chance.happens('race', 0.3) ? 2 : 1 }, () =>
       lane.ask('POST', path, body, { 'idempotency-key': `seed-${seed}` }),
@@ -149,10 +162,14 @@ async function start({ lane, seed, chance, scenario, bad, note }: Parts): Promis
 
 async function tooMany(lane: Lane): Promise<string[]> {
   const rows = await batchRows(lane.db)
-  return rows
+  const crowded = rows
     .filter(({ outstanding, maxOutstanding }) => outstanding > maxOutstanding)
     .map(
       ({ id, outstanding, maxOutstanding }) =>
         `${outstanding} items of ${id} are outstanding, of at most ${maxOutstanding}`,
     )
+  const dear = rows
+    .filter(({ overshoot, maxOutstanding, itemTokens }) => overshoot > maxOutstanding * itemTokens)
+    .map(({ id, overshoot }) => `${id} has spent ${overshoot} tokens more than its budget`)
+  return [...crowded, ...dear]
 }

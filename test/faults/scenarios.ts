@@ -115,6 +115,33 @@ const trialLifecycle: Scenario = {
   violations: async (lane, items) => mailsTwice(lane, items, (to) => to.replace(/^u(\d+)@.*$/, 's$1')),
 }
 
+const agentReview: Scenario = {
+  workflow: 'agent-review',
+  sleeps: true,
+  deliveries: 12,
+  table: 'agents',
+  async populate(db, items) {
+    await addUsers(db, items)
+    await db.query(
+      `insert into agents (id, user_id, title, review) select 'a' || id, 'u' || id, 'Agent a' || id, 'submitted' from unnest($1::text[]) id`,
+      [ids(items)],
+    )
+  },
+  async violations(lane, items) {
+    const { rows } = await lane.db.query(
+      `select a.id, a.review, r.data->>'outcome' as outcome from agents a
+       left join results r on r.workflow = 'agent-review' and r.item_id = a.id`,
+    )
+    const reviews = rows
+      .map((row) => reviewSchema.parse(row))
+      .filter(({ id, review, outcome }) => items.get(id)?.status === 'succeeded' && review !== outcome)
+      .map(({ id, review, outcome }) => `${id} was ${outcome} and is ${review}`)
+    return [...reviews, ...mailsTwice(lane, items, (to) => to.replace(/^u(\d+)@.*$/, 'a$1'))]
+  },
+}
+
+const reviewSchema = z.object({ id: z.string(), review: z.string(), outcome: z.string().nullable() })
+
 /** The same mail for the same item more often than it was tried. */
 function mailsTwice(lane: Lane, items: ReadonlyMap<string, ItemEnd>, idOf: (to: string) => string): string[] {
   const sent = new Map<string, { id: string; subject: string; n: number }>()
@@ -137,4 +164,5 @@ export const scenarios: readonly [Scenario, ...Scenario[]] = [
   planUpgrade,
   planUpgrade,
   trialLifecycle,
+  agentReview,
 ]
