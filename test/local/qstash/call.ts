@@ -1,4 +1,4 @@
-import { type HeaderMap, runHeaders } from './headers.ts'
+import type { HeaderMap } from './headers.ts'
 import type { Message, Outcome } from './message.ts'
 import { callbackOptions, deliveryOptions } from './publish-options.ts'
 import { Problem, runIsGone } from './problem.ts'
@@ -46,8 +46,7 @@ export function startCall(world: World, input: Call): Message {
     kind: 'call',
     url: input.url,
     method: options.method,
-    // Nothing of the workflow protocol goes to the called API.
-    headers: { 'content-type': options.contentType, ...runHeaders(options.forward) },
+    headers: { 'content-type': options.contentType, ...options.forward },
     body: input.body,
     retries: options.retries ?? 3,
     retryDelay: options.retryDelay,

@@ -20,6 +20,7 @@ function runHeadersOf({ kind, run }: Message): HeaderMap {
     'upstash-workflow-runid': run.id,
     'upstash-workflow-createdat': String(run.createdAt),
     'upstash-workflow-url': run.url,
+    'upstash-caller-ip': run.callerIp,
     ...(run.config.labels.length > 0 && { 'upstash-label': run.config.labels.join(',') }),
   }
 }

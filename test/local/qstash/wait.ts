@@ -88,7 +88,6 @@ export function showWaiter(waiter: Waiter) {
     deadline: Math.floor(waiter.deadline / 1000),
     headers: headerLists(waiter.headers),
     timeoutUrl: waiter.url,
-    timeoutBody: null,
     timeoutHeaders: waiter.timeoutHeaders,
   }
 }
