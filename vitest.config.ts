@@ -38,6 +38,8 @@ export default defineConfig({
           include: ['test/{local,e2e,project}/**/*.test.ts'],
           exclude: [load],
           maxWorkers: lanes,
+          // Those of a file that say that they are concurrent.
+          maxConcurrency: 20,
           ...patience,
         },
       },

@@ -120,8 +120,87 @@ test('hundreds of runs go through together', async () => {
     await context.run('step', () => 'ok')
   })
   const flowControl = { key: 'many', parallelism: 20 }
-  await bench.client.trigger(Array.from({ length: 500 }, (_, body) => ({ url, body, flowControl })))
+  await bench.client.trigger(Array.from({ length: 200 }, (_, body) => ({ url, body, flowControl })))
   await bench.qstash.idle()
-  expect(bench.qstash.stats()).toMatchObject({ deliveries: 1000, peakByFlow: { many: 20 } })
-  expect(bench.qstash.runs({ state: 'RUN_SUCCESS' })).toHaveLength(500)
+  expect(bench.qstash.stats()).toMatchObject({ deliveries: 400, peakByFlow: { many: 20 } })
+  expect(bench.qstash.runs({ state: 'RUN_SUCCESS' })).toHaveLength(200)
+})
+
+/** Starts runs that wait for an event that never comes. */
+async function waitingRuns() {
+  const bench = await startBench()
+  const url = bench.workflow('/waiting', async (context) => {
+    await context.waitForEvent('wait', 'never')
+  })
+  await bench.client.trigger([{ url }, { url }, { url }])
+  await bench.qstash.idle({ ignoreDelayed: true })
+  return { ...bench, left: () => bench.qstash.runs({ state: 'RUN_STARTED' }).length }
+}
+
+test('all runs are cancelled when that is asked for', async () => {
+  const { client, left } = await waitingRuns()
+  expect(await client.cancel({ all: true })).toEqual({ cancelled: 3 })
+  expect(left()).toBe(0)
+})
+
+test('cancelling with an unknown filter or with none is refused', async () => {
+  const { api, left } = await waitingRuns()
+  for (const query of ['', '?lable=red&count=100']) {
+    const answer = await api(`/v2/workflows/runs${query}`, { method: 'DELETE' })
+    expect(answer.status).toBe(400)
+  }
+  expect(left()).toBe(3)
+})
+
+test('all dead letters are restarted page by page, or deleted, when that is asked for', async () => {
+  const { workflow, client, qstash } = await startBench()
+  const url = workflow('/failing', async (context) => {
+    await context.run('step', () => {
+      throw new Error('broken')
+    })
+  })
+  await client.trigger([1, 2, 3].map(() => ({ url, retries: 0 })))
+  await qstash.idle()
+  const first = await client.dlq.restart({ all: true, count: 2 })
+  expect([first.workflowRuns.length, first.cursor]).toEqual([2, expect.any(String)])
+  const second = await client.dlq.restart({ all: true, cursor: first.cursor ?? '' })
+  expect([second.workflowRuns.length, second.cursor]).toEqual([1, undefined])
+  await qstash.idle()
+  expect(await client.dlq.delete({ all: true })).toMatchObject({ deleted: 3 })
+})
+
+test('a redirect is not followed and counts as a failure', async () => {
+  const { app, url, client, qstash } = await startBench()
+  let followed = 0
+  app.post('/moved', (c) => c.redirect('/elsewhere', 307))
+  app.post('/elsewhere', (c) => {
+    followed++
+    return c.text('fine', 200, { 'Upstash-Workflow-Sdk-Version': '1' })
+  })
+  await client.trigger({ url: `${url}/moved`, retries: 0 })
+  await qstash.idle()
+  expect(followed).toBe(0)
+  expect(qstash.runs()[0]?.workflowState).toBe('RUN_FAILED')
+})
+
+test('an endpoint that cannot be reached is a failed attempt', async () => {
+  const { client, qstash } = await startBench({ timeScale: 0.0001 })
+  const url = 'http://127.0.0.1:9/closed'
+  await client.trigger({ url, retries: 2 })
+  await qstash.idle()
+  // three attempts of the run, three of its failure callback
+  expect(qstash.stats().deliveriesByUrl).toEqual({ [url]: 6 })
+  expect(qstash.runs().map((run) => run.workflowState)).toEqual(['RUN_FAILED'])
+})
+
+test('starts without a rate do not count against a later one', async () => {
+  const { workflow, client, qstash } = await startBench()
+  const url = workflow('/later', async (context) => {
+    await context.run('step', () => 'ok')
+  })
+  await client.trigger([1, 2, 3, 4, 5].map(() => ({ url, flowControl: { key: 'k', parallelism: 9 } })))
+  await qstash.idle()
+  await client.trigger({ url, flowControl: { key: 'k', rate: 2, period: '1h' } })
+  await qstash.idle()
+  expect(qstash.stats().deliveries).toBe(12)
 })

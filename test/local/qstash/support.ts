@@ -10,9 +10,12 @@ type Call = Omit<RequestInit, 'headers'> & { headers?: Record<string, string> }
 type Route = (context: WorkflowContext) => Promise<unknown>
 type ServeOptions = NonNullable<Parameters<typeof serve>[1]>
 
+/** What it takes to use a QStash, this one or any other. */
+export type QstashAccess = Pick<LocalQstash, 'url' | 'token' | 'currentSigningKey' | 'nextSigningKey'>
+
 /** One QStash, one app with workflow endpoints, and clients for both. */
-export type Bench = {
-  qstash: LocalQstash
+export type Bench<Qstash extends QstashAccess = LocalQstash> = {
+  qstash: Qstash
   app: Hono
   /** Base URL of the app. */
   url: string
@@ -31,12 +34,34 @@ afterEach(async () => {
 })
 
 /** Environment of an endpoint that accepts only what this server has signed. */
-export const endpointEnv = (qstash: LocalQstash) => ({
+export const endpointEnv = (qstash: QstashAccess) => ({
   QSTASH_URL: qstash.url,
   QSTASH_TOKEN: qstash.token,
   QSTASH_CURRENT_SIGNING_KEY: qstash.currentSigningKey,
   QSTASH_NEXT_SIGNING_KEY: qstash.nextSigningKey,
 })
+
+/** Clients for a QStash, and an app that it reaches below `url`. */
+export function benchOf<Qstash extends QstashAccess>(qstash: Qstash, app: Hono, url: string): Bench<Qstash> {
+  const access = { baseUrl: qstash.url, token: qstash.token }
+  const { origin } = new URL(url)
+  return {
+    qstash,
+    app,
+    url,
+    client: new Client(access),
+    qstashClient: new QstashClient(access),
+    workflow(path, route, options = {}) {
+      app.post(path, serve(route, { env: endpointEnv(qstash), baseUrl: origin, ...options }))
+      return `${url}${path}`
+    },
+    api: (path, init) =>
+      fetch(`${qstash.url}${path}`, {
+        ...init,
+        headers: { authorization: `Bearer ${qstash.token}`, ...init?.headers },
+      }),
+  }
+}
 
 /** Starts everything; it is stopped after the test. */
 export async function startBench(options: QstashOptions = {}): Promise<Bench> {
@@ -47,23 +72,7 @@ export async function startBench(options: QstashOptions = {}): Promise<Bench> {
     () => qstash.close(),
     () => server.close(),
   )
-  const access = { baseUrl: qstash.url, token: qstash.token }
-  return {
-    qstash,
-    app,
-    url: server.url,
-    client: new Client(access),
-    qstashClient: new QstashClient(access),
-    workflow(path, route, options = {}) {
-      app.post(path, serve(route, { env: endpointEnv(qstash), ...options }))
-      return `${server.url}${path}`
-    },
-    api: (path, init) =>
-      fetch(`${qstash.url}${path}`, {
-        ...init,
-        headers: { authorization: `Bearer ${qstash.token}`, ...init?.headers },
-      }),
-  }
+  return benchOf(qstash, app, server.url)
 }
 
 /** A promise that a test settles from outside. */
