@@ -136,11 +136,12 @@ export class Lane {
 
   /** Moves time on: everybody's, and one move after the other. */
   async advance(ms: number): Promise<void> {
-    this.#moved = this.#moved.then(async () => {
+    const move = async () => {
       this.#shiftMs += ms
       await this.#move(this.#shiftMs)
       this.qstash.advance(ms)
-    })
+    }
+    this.#moved = this.#moved.then(move)
     await this.#moved
   }
 
