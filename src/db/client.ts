@@ -2,9 +2,8 @@ import { neon, neonConfig, NeonDbError } from '@neondatabase/serverless'
 import { DrizzleQueryError, type SQL } from 'drizzle-orm'
 import { drizzle, type NeonHttpDatabase } from 'drizzle-orm/neon-http'
 import type { z } from 'zod'
-import * as schema from './schema.ts'
 
-export type Db = NeonHttpDatabase<typeof schema>
+export type Db = NeonHttpDatabase
 
 /** Longer than any statement should take; without it a database that hangs would hold every delivery. */
 const statementTimeoutMs = 60_000
@@ -13,7 +12,7 @@ const statementTimeoutMs = 60_000
 export function createDb(env: { DATABASE_URL: string; DATABASE_HTTP_URL?: string | undefined }): Db {
   if (env.DATABASE_HTTP_URL !== undefined) neonConfig.fetchEndpoint = env.DATABASE_HTTP_URL
   neonConfig.fetchFunction = fetchInTime
-  return drizzle(neon(env.DATABASE_URL), { schema })
+  return drizzle(neon(env.DATABASE_URL))
 }
 
 /** Unlike `AbortSignal.timeout`, leaves no timer behind: a request may make many statements, but not own many timers. */

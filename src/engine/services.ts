@@ -23,13 +23,22 @@ export type Services = {
   client: Client
 }
 
+const made = new WeakMap<object, Services>()
+
 /**
- * Makes the services of one request or tick: a Worker may not share clients between them.
+ * What these bindings make, once for the isolate that is given them: none of it holds anything that belongs to one
+ * request, as a connection would, or requests that wait to be sent together.
  *
  * @throws HttpError 503 that names what is not configured.
  */
-export function createServices(bindings: unknown): Services {
-  const env = parseEnv(bindings)
+export function servicesOf(bindings: unknown): Services {
+  const key = Object(bindings)
+  const services = made.get(key) ?? createServices(parseEnv(bindings))
+  made.set(key, services)
+  return services
+}
+
+function createServices(env: Env): Services {
   return {
     env,
     db: createDb(env),

@@ -17,17 +17,17 @@ const maxDeliveryBytes = 4 * 1024 * 1024
 /**
  * The Worker's whole HTTP surface.
  *
- * @param createServices makes a request's services from its bindings; it throws HttpError 503 when one is missing.
+ * @param servicesOf finds the services of its bindings; it throws HttpError 503 when one is missing.
  */
 export function createApp(
   workflows: readonly Workflow[],
-  createServices: (bindings: unknown) => Services,
+  servicesOf: (bindings: unknown) => Services,
 ): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>()
   app.onError(onError)
   app.notFound(onNotFound)
   app.use(async (c, next) => {
-    c.set('services', createServices(c.env))
+    c.set('services', servicesOf(c.env))
     await next()
   })
   app.route('/', healthRoute())

@@ -12,6 +12,8 @@ export function createCache(env: Env): Cache {
     url: env.UPSTASH_REDIS_REST_URL,
     token: env.UPSTASH_REDIS_REST_TOKEN,
     enableTelemetry: false,
+    // A command that waits for those of another request is one that the runtime forbids.
+    enableAutoPipelining: false,
     retry: false,
     signal: () => AbortSignal.timeout(timeoutMs),
   })

@@ -70,13 +70,13 @@ export class Courier {
       const skips = this.#skips
       const next = await this.#next()
       if ('delivery' in next) await this.#handle(next.delivery)
-      else if (next.isBusy) await sleep(1)
+      else if (next.isBusy) continue
       else if (skips === this.#skips && !(await this.#goOn(next.dueInMs))) return
     }
   }
 
   async #next(): Promise<{ delivery: Delivery } | { dueInMs: number | null; isBusy: boolean }> {
-    const response = await this.#call('/local/deliveries/next')
+    const response = await this.#call('/local/deliveries/next?waitMs=1000')
     if (response.status === 204) {
       const due = response.headers.get('local-next-due-ms')
       const isBusy = response.headers.get('local-in-flight') !== '0'

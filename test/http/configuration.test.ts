@@ -1,6 +1,6 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { describe, expect, test } from 'vitest'
-import { createServices } from '../../src/engine/services.ts'
+import { servicesOf } from '../../src/engine/services.ts'
 import { createApp } from '../../src/http/app.ts'
 import { registry } from '../../src/workflows/registry.ts'
 import { expectError, unavailable } from './error-shape.ts'
@@ -58,7 +58,7 @@ const malformed: [name: string, value: string][] = [
   ['FLOW_CONTROL_FACTOR', '-1'],
 ]
 
-const app = createApp(registry, createServices)
+const app = createApp(registry, servicesOf)
 
 async function ask(route: Route, bindings: Record<string, string | undefined>) {
   const { ADMIN_TOKEN, QSTASH_TOKEN = '' } = lane.bindings

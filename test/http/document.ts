@@ -1,7 +1,7 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { expect } from 'vitest'
 import { z } from 'zod'
-import { createServices } from '../../src/engine/services.ts'
+import { servicesOf } from '../../src/engine/services.ts'
 import { createApp } from '../../src/http/app.ts'
 import { registry } from '../../src/workflows/registry.ts'
 import { lane } from '../support/lane.ts'
@@ -27,7 +27,7 @@ const documentSchema = z.object({
 
 export type Operation = z.output<typeof operationSchema> & { method: string; path: string; isAdmin: boolean }
 
-const served = await createApp(registry, createServices).fetch(
+const served = await createApp(registry, servicesOf).fetch(
   new Request('https://rounds.test/openapi.json'),
   lane.bindings,
   createExecutionContext(),

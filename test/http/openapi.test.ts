@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { createServices } from '../../src/engine/services.ts'
+import { servicesOf } from '../../src/engine/services.ts'
 import { createApp } from '../../src/http/app.ts'
 import { registry } from '../../src/workflows/registry.ts'
 import { resetEverything, rounds } from '../support/rounds.ts'
@@ -26,7 +26,7 @@ const anyCall = ({ path }: Operation): Call => ({
 
 describe('the document', () => {
   test('describes every route of the admin API, and no other', () => {
-    const mounted = createApp(registry, createServices)
+    const mounted = createApp(registry, servicesOf)
       .routes.filter(({ method, path }) => method !== 'ALL' && path.startsWith('/api/admin'))
       .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`)
     const described = adminOperations.map(({ method, path }) => `${method} ${path}`)

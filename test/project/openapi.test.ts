@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createServices } from '../../src/engine/services.ts'
+import { servicesOf } from '../../src/engine/services.ts'
 import { createApp } from '../../src/http/app.ts'
 import { registry } from '../../src/workflows/registry.ts'
 
@@ -21,7 +21,7 @@ const bindings = {
   AI_MODEL: 'model',
 }
 
-const served = await createApp(registry, createServices).request('/openapi.json', {}, bindings)
+const served = await createApp(registry, servicesOf).request('/openapi.json', {}, bindings)
 const document = z.record(z.string(), z.json()).parse(await served.json())
 
 const described = z.object({

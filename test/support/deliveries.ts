@@ -60,12 +60,13 @@ async function takeLane(
   done: Delivered[],
   lanes: Lanes,
 ): Promise<void> {
+  const { skipsWhileBusy = false } = options
   while (options.until?.() !== true) {
     const { skips } = lanes
-    const response = await qstash('/local/deliveries/next?waitMs=2')
+    const response = await qstash(`/local/deliveries/next?waitMs=${skipsWhileBusy ? 2 : 1000}`)
     if (response.status === 204) {
       const dueIn = response.headers.get('local-next-due-ms')
-      const isBusy = response.headers.get('local-in-flight') !== '0' && options.skipsWhileBusy !== true
+      const isBusy = response.headers.get('local-in-flight') !== '0' && !skipsWhileBusy
       // Another lane has moved the clock on meanwhile, or delivers what may have something due before that.
       if (lanes.skips !== skips || isBusy) continue
       if (dueIn === null || Number(dueIn) > (options.longestSkipMs ?? Infinity)) return

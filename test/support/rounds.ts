@@ -1,7 +1,7 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { z } from 'zod'
 import * as schema from '../../src/db/schema.ts'
-import { createServices } from '../../src/engine/services.ts'
+import { servicesOf } from '../../src/engine/services.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { Workflow } from '../../src/workflows/contract.ts'
 import { registry } from '../../src/workflows/registry.ts'
@@ -45,7 +45,7 @@ export function rounds(
     ...lane.bindings,
     ...overrides,
   }
-  const app = createApp(workflows, createServices)
+  const app = createApp(workflows, servicesOf)
 
   const worker = async (request: Request): Promise<Response> => {
     const ctx = createExecutionContext()
@@ -68,7 +68,7 @@ export function rounds(
   const batch = async (id: string) => batchSchema.parse((await call('GET', `/api/admin/batches/${id}`)).body)
 
   return {
-    services: createServices(bindings),
+    services: servicesOf(bindings),
     worker,
     call,
     batch,
@@ -89,7 +89,7 @@ const reset = async (url: string) => {
 
 /** Empties the database, the cache, and every local service's memory. */
 export async function resetEverything(): Promise<void> {
-  const { db } = createServices(lane.bindings)
+  const { db } = servicesOf(lane.bindings)
   const services = lane.services
   await Promise.all([
     reset(services.neon),

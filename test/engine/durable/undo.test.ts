@@ -178,12 +178,13 @@ test('a retry after everything was undone does everything anew, under other keys
   const { workflow, acts } = saga()
   const one = await startOne(failStep(workflow, 'd', 1, new PermanentError('no')), userId(1))
   await one.run()
+  // Before the retry: what is begun anew may begin in another order.
+  await expectActs(one, acts, expected.d)
   expect(await one.act('retry', { all: true })).toMatchObject({
     status: 200,
     body: { retried: 1 },
   })
   expect(await one.run()).toMatchObject({ status: 'succeeded' })
-  await expectActs(one, acts.slice(0, 6), expected.d)
   expect(acts.slice(6).toSorted()).toEqual(['a', 'b', 'c', 'd'])
   const { rows } = await one.services.db.execute(
     sql`select count(*)::int as n from item_steps where round = 2`,

@@ -1,6 +1,6 @@
 import { serve } from '@upstash/workflow/hono'
 import { Hono } from 'hono'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type Bench, endpointEnv, startBench } from './support.ts'
 
@@ -153,11 +153,27 @@ test('a wait ends although another branch is still being executed', async () => 
   expect(JSON.parse((await next(bench))?.body ?? '[]')).toHaveLength(4)
 })
 
-test('waiting for the next delivery ends when one is due', async () => {
-  const bench = await startBench({ mode: 'pull' })
-  const waiting = next(bench, '?waitMs=5000')
-  await bench.client.trigger({ url: URL })
-  expect((await waiting)?.url).toBe(URL)
+describe('waiting for the next delivery', () => {
+  const longWait = '?waitMs=20000'
+
+  test('ends when one is due', async () => {
+    const bench = await startBench({ mode: 'pull' })
+    await bench.client.trigger({ url: URL })
+    await next(bench)
+    const waiting = next(bench, longWait)
+    await bench.client.trigger({ url: URL })
+    expect((await waiting)?.url).toBe(URL)
+  })
+
+  test('ends when nothing is in flight that may have one due', async () => {
+    const bench = await startBench({ mode: 'pull' })
+    await bench.client.trigger({ url: URL, retryDelay: '60000' })
+    const first = await next(bench)
+    const waiting = next(bench, longWait)
+    await complete(bench, first?.id ?? '', { error: 'connection reset' })
+    expect(await waiting).toBeUndefined()
+    expect(await next(bench, longWait)).toBeUndefined()
+  })
 })
 
 test('a delivery that is not out cannot be completed, and push mode hands out none', async () => {

@@ -7,19 +7,26 @@ import type { World } from './world.ts'
 /** A delivery that a test has taken and must complete by its id. */
 export type PulledDelivery = DeliveryRequest & { id: string }
 
-function waitForReady(world: World, waitMs: number): Promise<void> {
+/** Resolves when a message may be taken, when nothing is in flight any more, or after `waitMs`. */
+function waitForReady({ outbox }: World, waitMs: number): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer)
-      stop()
+      stopReady()
+      stopChange()
       resolve()
     }
     const timer = setTimeout(done, waitMs).unref()
-    const stop = world.outbox.onReady(done)
+    const stopReady = outbox.onReady(done)
+    const stopChange = outbox.onChange(() => {
+      if (outbox.counts.inFlight === 0) done()
+    })
   })
 }
 
-/** Takes the next due delivery, waiting up to `waitMs` for one. */
+/**
+ * Takes the next due delivery. While others are in flight, which may have something due, it waits up to `waitMs` for one.
+ */
 export async function takeDelivery(world: World, waitMs: number): Promise<PulledDelivery | undefined> {
   const end = Date.now() + waitMs
   for (;;) {
@@ -27,7 +34,7 @@ export async function takeDelivery(world: World, waitMs: number): Promise<Pulled
     const delivery = world.outbox.next()
     if (delivery) return { id: delivery.id, ...(await requestOf(world, delivery.message)) }
     const left = end - Date.now()
-    if (left <= 0) return undefined
+    if (left <= 0 || world.outbox.counts.inFlight === 0) return undefined
     await waitForReady(world, left)
   }
 }
