@@ -2,9 +2,6 @@ import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 import { lanes } from './test/support/lanes.ts'
 
-const load = 'test/e2e/two-thousand-items.test.ts'
-const patience = { testTimeout: 60_000, hookTimeout: 120_000 }
-
 export default defineConfig({
   test: {
     silent: 'passed-only',
@@ -36,16 +33,12 @@ export default defineConfig({
           // After the others: vitest numbers the files of its first group reliably, and lanes go by that number.
           sequence: { groupOrder: 1 },
           include: ['test/{local,e2e,project}/**/*.test.ts'],
-          exclude: [load],
           maxWorkers: lanes,
           // Those of a file that say that they are concurrent.
           maxConcurrency: 20,
-          ...patience,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
-      },
-      {
-        // What needs the whole machine for itself.
-        test: { name: 'load', sequence: { groupOrder: 2 }, include: [load], ...patience },
       },
     ],
     coverage: {

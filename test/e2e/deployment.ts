@@ -6,6 +6,8 @@ import { insertPopulation, type SeedOptions } from '../local/seed/insert.ts'
 import { withDatabase } from '../local/seed/seed-database.ts'
 import { adminToken, startStack } from '../local/stack.ts'
 import { freePort, startWorker } from '../local/worker.ts'
+import { bundle } from '../support/bundle.ts'
+import { startWorkerd } from '../support/workerd.ts'
 
 const count = z.int()
 const batchSchema = z.object({
@@ -20,8 +22,10 @@ export type DeploymentOptions = {
   population?: SeedOptions
   /** Default 1000: nobody waits. */
   flowControlFactor?: number
-  /** The project to run; default this one. */
+  /** The project to run under `wrangler dev`; default this one. */
   root?: string
+  /** Runs the built Worker in workerd alone, without cron, assets and wrangler's proxies: for what is many deliveries. */
+  alone?: boolean
 }
 
 /** The built Worker in a process of its own, with services of its own; stopped after the file's tests. */
@@ -47,12 +51,11 @@ export async function deployment(options: DeploymentOptions = {}) {
   if (population !== undefined) {
     await withDatabase(stack.neon.postgresUrl, (db) => insertPopulation(db, population))
   }
-  const root = options.root === undefined ? {} : { root: options.root }
-  const worker = await startWorker({ port, bindings: stack.bindings, ...root })
-  cleanup.defer(() => worker.stop())
+  const url = `http://127.0.0.1:${port}`
+  cleanup.defer(await serve(port, stack.bindings, options))
 
   const call = async (method: string, path: string, body?: unknown) => {
-    const response = await fetch(worker.url + path, {
+    const response = await fetch(url + path, {
       method,
       headers: { authorization: `Bearer ${adminToken}` },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -62,7 +65,7 @@ export async function deployment(options: DeploymentOptions = {}) {
   const batch = async (id: string) => batchSchema.parse((await call('GET', `/api/admin/batches/${id}`)).body)
   return {
     stack: { ...stack, qstash },
-    worker,
+    url,
     call,
     batch,
     /** Starts a batch and waits until QStash has nothing more to deliver. */
@@ -75,4 +78,18 @@ export async function deployment(options: DeploymentOptions = {}) {
     batches: async () =>
       z.object({ data: z.array(batchSchema) }).parse((await call('GET', '/api/admin/batches')).body).data,
   }
+}
+
+/** Starts the Worker, and says how it is stopped. */
+async function serve(
+  port: number,
+  bindings: Record<string, string>,
+  { alone = false, root }: DeploymentOptions,
+): Promise<() => Promise<void>> {
+  if (alone) {
+    const worker = await startWorkerd({ code: await bundle('src/index.ts'), port, bindings })
+    return worker.kill
+  }
+  const worker = await startWorker({ port, bindings, ...(root !== undefined && { root }) })
+  return worker.stop
 }

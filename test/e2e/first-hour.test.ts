@@ -10,7 +10,7 @@ import { root } from '../project/source.ts'
 import { deployment } from './deployment.ts'
 
 // At the definition's pace, so that there is a middle to interfere in.
-const { call, worker } = await deployment({
+const { call, url } = await deployment({
   population: { users: 60, agents: 120 },
   flowControlFactor: 1,
   qstash: { timeScale: 1 },
@@ -27,7 +27,7 @@ test('every command of the first hour works as written, and the proof balances',
   const [setUp, ...blocks] = await commandsBelow('The first hour with a real batch')
   expect(blocks.length).toBeGreaterThan(7)
   // Where the deployment is, and its token, are what the reader fills in.
-  const ours = setUp?.replace('http://127.0.0.1:8787', worker.url).replace('local-admin-token', adminToken)
+  const ours = setUp?.replace('http://127.0.0.1:8787', url).replace('local-admin-token', adminToken)
   const directory = await mkdtemp(join(tmpdir(), 'rounds-'))
   try {
     const script = ['set -eu', ours, ...blocks, 'echo "BATCH=$BATCH"'].join('\n')

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { deployment } from './deployment.ts'
 
-const { run, call, stack, worker, batches } = await deployment({ population: { users: 130, agents: 140 } })
+const { run, call, stack, url, batches } = await deployment({ population: { users: 130, agents: 140 } })
 
 const planSchema = z.object({ totalEligible: z.int(), toProcess: z.int(), sample: z.array(z.string()) })
 const plan = async (workflow: string) =>
@@ -32,7 +32,7 @@ test.each(['welcome-placeholder', 'agent-welcome'])(
   },
 )
 
-const tick = () => fetch(`${worker.url}/cdn-cgi/handler/scheduled?cron=30+3+*+*+*&time=1795145400000`)
+const tick = () => fetch(`${url}/cdn-cgi/handler/scheduled?cron=30+3+*+*+*&time=1795145400000`)
 
 test('a cron tick starts the workflow whose schedule it is, once', async () => {
   expect((await tick()).status).toBe(200)
@@ -45,11 +45,11 @@ test('a cron tick starts the workflow whose schedule it is, once', async () => {
 
 test('the API describes itself, on a page with nothing but files of its own', async () => {
   const get = async (path: string) => {
-    const answer = await fetch(worker.url + path)
+    const answer = await fetch(url + path)
     return { status: answer.status, type: answer.headers.get('content-type'), text: await answer.text() }
   }
   const document = await get('/openapi.json')
-  expect(JSON.parse(document.text)).toMatchObject({ openapi: '3.1.0', servers: [{ url: worker.url }] })
+  expect(JSON.parse(document.text)).toMatchObject({ openapi: '3.1.0', servers: [{ url: url }] })
   expect(await get('/docs')).toMatchObject({ status: 200, text: expect.stringContaining('/docs/show.js') })
   expect(await get('/docs/swagger-ui-bundle.js')).toMatchObject({
     status: 200,

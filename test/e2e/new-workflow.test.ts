@@ -52,7 +52,7 @@ async function edit(file: string, from: string, to: string): Promise<void> {
 }
 
 const copy = await projectWithTheExamples()
-const { worker, call, run, stack, batches } = await deployment({
+const { url, call, run, stack, batches } = await deployment({
   root: copy,
   population: { users: 50, agents: 0 },
 })
@@ -87,7 +87,7 @@ test('a third workflow takes one folder, one registry line and one cron line', a
     greeting: expect.stringMatching(/./),
   })
 
-  expect((await fetch(`${worker.url}/cdn-cgi/handler/scheduled?cron=15+4+*+*+*`)).ok).toBe(true)
+  expect((await fetch(`${url}/cdn-cgi/handler/scheduled?cron=15+4+*+*+*`)).ok).toBe(true)
   await stack.qstash.idle()
   expect((await batches())[0]).toMatchObject({
     startedBy: 'cron',

@@ -9,6 +9,7 @@ const items = 2000
 const { call, batch, stack } = await deployment({
   population: { users: 2400, agents: 0 },
   flowControlFactor: 50,
+  alone: true,
 })
 
 const start = '/api/admin/workflows/welcome-placeholder/batches'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { bundle } from './bundle.ts'
+import { bundle } from '../support/bundle.ts'
 import { Lane } from './lane.ts'
 import { mutations } from './mutations.ts'
 import { nextVersion } from './next-version.ts'
@@ -16,13 +16,14 @@ export type Order = z.output<typeof orderSchema>
 /** What it answers. */
 export type Report = { ready: true } | ({ ready: false } & SeedResult)
 
+const entry = 'test/faults/worker-entry.ts'
 const lane = await Lane.open(Number(process.argv[2]))
 /** The Worker, and the version of it that comes next, by mutation. */
 const builds = new Map<string | null, Promise<[current: string, next: string]>>()
 
 function build(name: string | null): Promise<[string, string]> {
   const changes = mutations.filter((mutation) => mutation.name === name)
-  return Promise.all([bundle(changes), bundle([...changes, nextVersion])])
+  return Promise.all([bundle(entry, changes), bundle(entry, [...changes, nextVersion])])
 }
 
 async function run({ seed, items, mutation }: Order): Promise<void> {

@@ -4,7 +4,7 @@ import { adminToken, startStack, type Stack } from '../local/stack.ts'
 import { freePort } from '../local/worker.ts'
 import { installClock, withMovedTime } from './clock.ts'
 import { startGateway, type Answered, type Passage, type Passing } from './gateway.ts'
-import { startWorkerd, type Workerd } from './workerd.ts'
+import { startWorkerd, type Workerd } from '../support/workerd.ts'
 
 /** What the seed at work decides and hears. */
 export type Listener = {

@@ -1,4 +1,4 @@
-import type { Mutation } from './bundle.ts'
+import type { Mutation } from '../support/bundle.ts'
 
 /** Changes that each break a promise. Whatever finds no fault with them is blind. */
 export const mutations: readonly Mutation[] = [

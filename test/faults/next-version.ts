@@ -1,4 +1,4 @@
-import type { Mutation } from './bundle.ts'
+import type { Mutation } from '../support/bundle.ts'
 
 /** What may be deployed while batches run: upgrades that begin from then on are not made. */
 export const nextVersion: Mutation = {

@@ -1,10 +1,8 @@
 import { parseArgs } from 'node:util'
-import { droppedHandlers, handlersInUse } from '../../src/engine/ledger/handlers-in-use.ts'
-import { registry } from '../../src/workflows/registry.ts'
 import { databaseUrl } from './cli/options.ts'
 import { runProgram } from './cli/program.ts'
 import { showDatabase } from './postgres-url.ts'
-import { withDatabase } from './seed/seed-database.ts'
+import { reportHandlers } from './report-handlers.ts'
 
 const usage = `Checks that this deployment has every handler which items in the database at DATABASE_URL began with.
 
@@ -19,17 +17,10 @@ async function main(): Promise<number> {
     return 0
   }
   const url = databaseUrl()
-  const inUse = await withDatabase(url, handlersInUse)
-  const dropped = droppedHandlers(inUse, registry)
-  for (const { workflow, handler, unfinished, retryable } of dropped) {
-    const version = `version ${handler} of its handler, which is not here`
-    if (unfinished > 0) console.error(`${unfinished} unfinished item(s) of ${workflow} need ${version}`)
-    if (retryable > 0)
-      console.error(
-        `warning: ${retryable} failed item(s) of ${workflow} can be tried again only with ${version}`,
-      )
-  }
-  if (dropped.some(({ unfinished }) => unfinished > 0)) return 1
+  const { problems, warnings } = await reportHandlers(url)
+  for (const problem of problems) console.error(problem)
+  for (const warning of warnings) console.error(`warning: ${warning}`)
+  if (problems.length > 0) return 1
   console.log(`${showDatabase(url)}: every handler is here that an unfinished item needs`)
   return 0
 }

@@ -7,12 +7,15 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import * as schema from '../../src/db/schema.ts'
+import { initializedFiles } from '../local/neon/initialized.ts'
 import { root } from './source.ts'
 
 const folder = join(root, 'migrations')
 const journal = z
   .object({ entries: z.array(z.object({ idx: z.int(), tag: z.string() })) })
   .parse(JSON.parse(readFileSync(join(folder, 'meta/_journal.json'), 'utf8')))
+
+const emptyDatabase = async () => await PGlite.create({ loadDataDir: await initializedFiles() })
 
 describe('the migrations', () => {
   test('are the files that the journal names, in its order', () => {
@@ -28,7 +31,7 @@ describe('the migrations', () => {
   })
 
   test('make the same database as the schema would without them', async () => {
-    const client = new PGlite()
+    const client = await emptyDatabase()
     await migrate(drizzle(client), { migrationsFolder: folder })
     const migrated = await describeDatabase(client)
     await client.exec('drop schema public cascade; create schema public')
@@ -43,7 +46,7 @@ describe('the migrations', () => {
 })
 
 test('what a database of the first version holds is carried over', async () => {
-  const client = new PGlite()
+  const client = await emptyDatabase()
   const [first, ...later] = journal.entries.map(({ tag }) => readFileSync(join(folder, `${tag}.sql`), 'utf8'))
   await client.exec(first ?? '')
   await client.exec(`
@@ -75,7 +78,7 @@ test('what a database of the first version holds is carried over', async () => {
 })
 
 test('steps from before their turn was noted are taken for steps that were asked for one after the other', async () => {
-  const client = new PGlite()
+  const client = await emptyDatabase()
   const files = journal.entries.map(({ tag }) => readFileSync(join(folder, `${tag}.sql`), 'utf8'))
   for (const migration of files.slice(0, 9)) await client.exec(migration)
   // Without their batch and item, which are beside the point.

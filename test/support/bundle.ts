@@ -8,13 +8,14 @@ const project = join(import.meta.dirname, '../..')
 export type Mutation = { name: string; changes: readonly { file: string; from: string; to: string }[] }
 
 /**
- * The Worker as one module, made of this project's sources.
+ * A Worker as one module, made of this project's sources.
  *
+ * @param entry a path in the project.
  * @throws Error when a mutation does not find its text exactly once.
  */
-export async function bundle(mutations: readonly Mutation[]): Promise<string> {
+export async function bundle(entry: string, mutations: readonly Mutation[] = []): Promise<string> {
   const build = await rolldown({
-    input: join(import.meta.dirname, 'worker-entry.ts'),
+    input: join(project, entry),
     platform: 'neutral',
     logLevel: 'warn',
     resolve: {

@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-// @ts-expect-error -- it has no types
-import workerd from 'workerd'
 import { z } from 'zod'
 
-const { default: binary } = z.object({ default: z.string() }).parse(workerd)
+const { default: binary } = z.object({ default: z.string() }).parse(createRequire(import.meta.url)('workerd'))
 const startupTimeoutMs = 20_000
 
 /** A Worker in a process of its own, which may be killed. */
@@ -83,6 +82,7 @@ const config :Workerd.Config = (
 const worker :Workerd.Worker = (
   modules = [(name = "worker.js", esModule = embed "worker.js")],
   compatibilityDate = "2026-09-01",
+  compatibilityFlags = ["nodejs_compat"],
   bindings = [${Object.entries(bindings)
     .map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`)
     .join(', ')}],
