@@ -88,8 +88,8 @@ async function serve(
 ): Promise<() => Promise<void>> {
   if (alone) {
     const worker = await startWorkerd({ code: await bundle('src/index.ts'), port, bindings })
-    return worker.kill
+    return () => worker.kill()
   }
   const worker = await startWorker({ port, bindings, ...(root !== undefined && { root }) })
-  return worker.stop
+  return () => worker.stop()
 }

@@ -19,9 +19,15 @@ test.each(['welcome-placeholder', 'agent-welcome'])(
       counts: { recorded: before.toProcess, succeeded: before.toProcess },
     })
     expect(await plan(name)).toMatchObject({ totalEligible: before.totalEligible, toProcess: 0 })
-    const { deliveriesByLabel, deliveriesByUrl } = stack.qstash.stats()
-    const perItem = (deliveriesByLabel[batch.id] ?? 0) / before.toProcess
-    expect(perItem, JSON.stringify(deliveriesByUrl)).toBeLessThanOrEqual(2.2)
+    const attempts = stack.qstash.stats().deliveriesByLabel[batch.id] ?? 0
+    const errors = stack.qstash
+      .runs({ label: batch.id })
+      .flatMap(({ steps }) => steps.flatMap((group) => group.steps))
+      .flatMap((step) => step.errors ?? [])
+    // A connection that broke between QStash and the Worker on a busy machine is nothing that the batch has cost.
+    const broken = errors.filter(({ error }) => error.startsWith('fetch failed'))
+    const perItem = (attempts - broken.length) / before.toProcess
+    expect(perItem, JSON.stringify(errors)).toBeLessThanOrEqual(2.2)
 
     const [id] = before.sample
     const path =

@@ -2,12 +2,13 @@ import { droppedHandlers, handlersInUse } from '../../src/engine/ledger/handlers
 import { registry } from '../../src/workflows/registry.ts'
 import { withDatabase } from './seed/seed-database.ts'
 
+const version = (handler: number) => `version ${handler} of its handler, which is not here`
+
 /** What this deployment would do to items in the database which other handlers began. */
 export async function reportHandlers(
   postgresUrl: string,
 ): Promise<{ problems: string[]; warnings: string[] }> {
   const dropped = droppedHandlers(await withDatabase(postgresUrl, handlersInUse), registry)
-  const version = (handler: number) => `version ${handler} of its handler, which is not here`
   return {
     problems: dropped
       .filter(({ unfinished }) => unfinished > 0)

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 
-const { default: binary } = z.object({ default: z.string() }).parse(createRequire(import.meta.url)('workerd'))
+const require = createRequire(import.meta.url)
+const { default: binary } = z.object({ default: z.string() }).parse(require('workerd'))
 const startupTimeoutMs = 20_000
 
 /** A Worker in a process of its own, which may be killed. */
