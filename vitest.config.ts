@@ -40,6 +40,16 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      {
+        // Batches under injected faults, in lanes of its own.
+        test: {
+          name: 'faults',
+          sequence: { groupOrder: 2 },
+          include: ['test/faults/**/*.test.ts'],
+          testTimeout: 400_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
     coverage: {
       provider: 'istanbul',

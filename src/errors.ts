@@ -33,7 +33,7 @@ export class ServiceError extends Error {
 /** What an HTTP client is told: `{ error: { code, message, details? } }` with `status`. */
 export class HttpError extends Error {
   override name = 'HttpError'
-  readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 503
+  readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 429 | 503
   readonly code: string
   readonly details: unknown
 

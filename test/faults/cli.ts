@@ -12,6 +12,7 @@ Usage: npm run faults -- [options]
   --seeds N        how many seeds (default 50)
   --from S         the first of them (default 1)
   --items K        items of each batch (default 12)
+  --kills N        times that each seed's Worker is killed with SIGKILL, beside what the seed has in store (default 0)
   --lanes N        how many at a time (default 2)
   --mutations      instead: breaks each promise on purpose, and looks whether one of the seeds shows it
   --trace          with what led to each violation
@@ -20,9 +21,10 @@ Usage: npm run faults -- [options]
 
 LOCAL_POSTGRES_URL and LOCAL_REDIS_URL choose real servers instead of the embedded ones.`
 
-type Options = { seeds: number; from: number; items: number; trace: boolean }
+type Options = { seeds: number; from: number; items: number; kills: number; trace: boolean }
 
-const seedsOf = ({ seeds, from }: Options) => Array.from({ length: seeds }, (_, index) => from + index)
+const ordersOf = ({ seeds, from, items, kills }: Options, mutation: string | null) =>
+  Array.from({ length: seeds }, (_, index) => ({ seed: from + index, items, kills, mutation }))
 
 async function main(signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({
@@ -30,6 +32,7 @@ async function main(signal: AbortSignal): Promise<number> {
       seeds: { type: 'string', default: '50' },
       from: { type: 'string', default: '1' },
       items: { type: 'string', default: '12' },
+      kills: { type: 'string', default: '0' },
       lanes: { type: 'string', default: '2' },
       mutations: { type: 'boolean', default: false },
       trace: { type: 'boolean', default: false },
@@ -41,11 +44,13 @@ async function main(signal: AbortSignal): Promise<number> {
     console.log(usage)
     return 0
   }
-  const [seeds, from, items, count] = (['seeds', 'from', 'items', 'lanes'] as const).map((name) =>
-    countOption(name, values[name]),
+  const [seeds, from, items, kills, count] = (['seeds', 'from', 'items', 'kills', 'lanes'] as const).map(
+    (name) => countOption(name, values[name]),
   )
-  if (!seeds || !items || !count || from === undefined) throw new UsageError('there is nothing to do')
-  const options = { seeds, from, items, trace: values.trace }
+  if (!seeds || !items || !count || from === undefined || kills === undefined) {
+    throw new UsageError('there is nothing to do')
+  }
+  const options = { seeds, from, items, kills, trace: values.trace }
   const lanes = await Lanes.open(count)
   try {
     const say = values.json ? console.error : console.log
@@ -64,7 +69,7 @@ type Say = (text: string) => void
 /** Every seed, one after the other. */
 async function hold(lanes: Lanes, options: Options, say: Say, signal: AbortSignal) {
   const results: SeedResult[] = []
-  const orders = seedsOf(options).map((seed) => ({ seed, items: options.items, mutation: null }))
+  const orders = ordersOf(options, null)
   const started = Date.now()
   await lanes.run(orders, (result) => {
     results.push(result)
@@ -92,12 +97,14 @@ async function hold(lanes: Lanes, options: Options, say: Say, signal: AbortSigna
   return { ok: failed.length === 0, summary }
 }
 
-/** Each mutation, until a seed shows it. */
+/** Each mutation, until a seed shows it; first the one that has. */
 async function mutate(lanes: Lanes, options: Options, say: Say, signal: AbortSignal) {
   const caughtBy: Record<string, number | null> = {}
-  for (const { name } of mutations) {
+  for (const { name, shownBy } of mutations) {
     let caught: SeedResult | undefined
-    const orders = seedsOf(options).map((seed) => ({ seed, items: options.items, mutation: name }))
+    const orders = ordersOf(options, name).toSorted(
+      (a, b) => Number(b.seed === shownBy) - Number(a.seed === shownBy),
+    )
     await lanes.run(orders, (result) => {
       if (result.violations.length > 0) caught ??= result
       return caught !== undefined || signal.aborted

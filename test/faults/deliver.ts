@@ -142,7 +142,7 @@ export class Courier {
         return await this.#send(delivery)
       case 'killed': {
         const sent = this.#send(delivery)
-        const [answer] = await Promise.all([sent, this.#kill()])
+        const [answer] = await Promise.all([sent, sleep(this.#deaths % 7).then(() => this.die())])
         return answer
       }
       case 'late':
@@ -162,8 +162,8 @@ export class Courier {
     for (let waited = 0; this.#count < until && waited < 100; waited += 1) await sleep(1)
   }
 
-  async #kill(): Promise<void> {
-    await sleep(this.#deaths % 7)
+  /** The Worker is killed with whatever it does, and started again. */
+  async die(): Promise<void> {
     this.#deaths += 1
     await this.revive()
   }

@@ -10,7 +10,12 @@ import { runSeed, type SeedResult } from './run-seed.ts'
  * each. The mutations of the Worker change from seed to seed.
  */
 
-const orderSchema = z.object({ seed: z.int(), items: z.int(), mutation: z.string().nullable() })
+const orderSchema = z.object({
+  seed: z.int(),
+  items: z.int(),
+  kills: z.int(),
+  mutation: z.string().nullable(),
+})
 /** What a lane is asked for. */
 export type Order = z.output<typeof orderSchema>
 /** What it answers. */
@@ -22,16 +27,16 @@ const lane = await Lane.open(Number(process.argv[2]))
 const builds = new Map<string | null, Promise<[current: string, next: string]>>()
 
 function build(name: string | null): Promise<[string, string]> {
-  const changes = mutations.filter((mutation) => mutation.name === name)
-  return Promise.all([bundle(entry, changes), bundle(entry, [...changes, nextVersion])])
+  const { changes } = mutations.find((mutation) => mutation.name === name) ?? { changes: [] }
+  return Promise.all([bundle(entry, changes), bundle(entry, [...changes, ...nextVersion])])
 }
 
-async function run({ seed, items, mutation }: Order): Promise<void> {
+async function run({ mutation, ...order }: Order): Promise<void> {
   const built = builds.get(mutation) ?? build(mutation)
   builds.set(mutation, built)
   const [current, next] = await built
   await lane.deploy(current)
-  send({ ready: false, ...(await runSeed({ lane, next }, seed, items)) })
+  send({ ready: false, ...(await runSeed({ lane, next }, order)) })
 }
 
 function send(report: Report): void {

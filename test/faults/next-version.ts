@@ -1,18 +1,15 @@
-import type { Mutation } from '../support/bundle.ts'
+import type { SourceChange } from '../support/bundle.ts'
 
 /** What may be deployed while batches run: upgrades that begin from then on are not made. */
-export const nextVersion: Mutation = {
-  name: 'the next version',
-  changes: [
-    {
-      file: 'src/workflows/plan-upgrade/definition.ts',
-      from: '  run: {\n',
-      to: `  run: {
+export const nextVersion: readonly SourceChange[] = [
+  {
+    file: 'src/workflows/plan-upgrade/definition.ts',
+    from: '  run: {\n',
+    to: `  run: {
     2: async (_, { step }) => {
       await step('look', async () => null)
       return skip('the next version makes none')
     },
 `,
-    },
-  ],
-}
+  },
+]

@@ -39,11 +39,14 @@ type Parts = {
   note: (event: string) => void
 }
 
-/** Runs one seed in a lane that is free: everything goes wrong, then nothing any more, and then all must be well. */
+/**
+ * Runs one seed in a lane that is free: everything goes wrong, then nothing any more, and then all must be well.
+ *
+ * @param kills times that the Worker is killed beside what the seed has in store.
+ */
 export async function runSeed(
   { lane, next }: { lane: Lane; next: string },
-  seed: number,
-  items: number,
+  { seed, items, kills }: { seed: number; items: number; kills: number },
 ): Promise<SeedResult> {
   const started = Date.now()
   const chance = new Chance(seed)
@@ -59,7 +62,7 @@ export async function runSeed(
     longestSkipMs: scenario.sleeps ? 60 * day : day,
   })
   const parts = { lane, next, seed, chance, scenario, bad, witness: new Witness(), note }
-  const violations = await weather(parts, courier, items).catch((error: unknown) => [
+  const violations = await weather(parts, courier, items, kills).catch((error: unknown) => [
     `the harness fell over: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
   ])
   const { count: deliveries, deaths } = courier
@@ -74,7 +77,7 @@ export async function runSeed(
   }
 }
 
-async function weather(parts: Parts, courier: Courier, items: number): Promise<string[]> {
+async function weather(parts: Parts, courier: Courier, items: number, kills: number): Promise<string[]> {
   const { lane, chance, scenario, bad, note } = parts
   const ids = await populate(parts, items)
   const operators = new Operators({
@@ -88,7 +91,12 @@ async function weather(parts: Parts, courier: Courier, items: number): Promise<s
     deploy: () => courier.revive(parts.next),
   })
   const outstanding: string[] = []
+  const length = items * scenario.deliveries
+  const deaths = new Set(
+    Array.from({ length: kills }, (_, kill) => Math.ceil((length * (kill + 1)) / (kills + 1))),
+  )
   courier.after = async (count) => {
+    if (deaths.has(count)) await courier.die()
     await operators.actAt(count)
     if (count % 7 === 0 && !scenario.sleeps && !operators.hasLowered)
       outstanding.push(...(await tooMany(lane)))
@@ -100,7 +108,7 @@ async function weather(parts: Parts, courier: Courier, items: number): Promise<s
   note('the storm is over')
   const settled = async () => [
     ...(await recover({ lane, courier, operators })),
-    ...(await judge(lane, scenario, parts.witness, bad.isMild)),
+    ...(await judge(lane, scenario, parts.witness, bad.isMild && kills === 0)),
   ]
   const violations = await settled()
   // What has failed is tried again, when nothing is wrong any more.

@@ -20,6 +20,9 @@ const passings = ['refused', 'cut', 'lost', 'cut after', 'slow', 'hung'] as cons
 const fates = ['lost', 'unanswered', 'twice', 'together', 'again', 'late'] as const
 const duplicates = ['twice', 'together', 'again', 'late'] as const
 const strengths = [0, 0.01, 0.03, 0.1] as const
+/** Of services that are asked a few times an item. */
+const strengthsOfFew = [0, 0.05, 0.15, 0.3] as const
+const few: ReadonlySet<string> = new Set(['mail', 'payments'])
 
 /** The statement, or where a request goes: ids differ from run to run. */
 const subjectOf = ({ service, method, path, body }: Passage): string =>
@@ -32,7 +35,10 @@ export function storm(chance: Chance, note: (event: string) => void): Storm {
   // One in five has nothing but duplicates, so that everything can be counted.
   const isMild = chance.happens('mild', 0.2)
   const strength = Object.fromEntries(
-    services.map((service) => [service, isMild ? 0 : chance.oneOf(`strength of ${service}`, strengths)]),
+    services.map((service) => {
+      const given = few.has(service) ? strengthsOfFew : strengths
+      return [service, isMild ? 0 : chance.oneOf(`strength of ${service}`, given)]
+    }),
   )
   const share = isMild ? 0.3 : chance.oneOf('strength of deliveries', [0, 0.02, 0.1, 0.3])
   const deaths = isMild ? 0 : chance.oneOf('strength of deaths', [0, 0, 0, 0.02])

@@ -5,15 +5,15 @@ import { rolldown } from 'rolldown'
 const project = join(import.meta.dirname, '../..')
 
 /** A change of the sources: in these files, a text becomes another one. */
-export type Mutation = { name: string; changes: readonly { file: string; from: string; to: string }[] }
+export type SourceChange = { file: string; from: string; to: string }
 
 /**
  * A Worker as one module, made of this project's sources.
  *
  * @param entry a path in the project.
- * @throws Error when a mutation does not find its text exactly once.
+ * @throws Error when a change does not find its text exactly once.
  */
-export async function bundle(entry: string, mutations: readonly Mutation[] = []): Promise<string> {
+export async function bundle(entry: string, changes: readonly SourceChange[] = []): Promise<string> {
   const build = await rolldown({
     input: join(project, entry),
     platform: 'neutral',
@@ -23,15 +23,15 @@ export async function bundle(entry: string, mutations: readonly Mutation[] = [])
       mainFields: ['browser', 'module', 'main'],
     },
     external: [/^node:/, /^cloudflare:/],
-    plugins: mutations.length === 0 ? [] : [mutating(mutations.flatMap(({ changes }) => changes))],
+    plugins: changes.length === 0 ? [] : [changing(changes)],
   })
   const { output } = await build.generate({ format: 'esm', codeSplitting: false })
   await build.close()
   return output[0].code
 }
 
-const mutating = (changes: Mutation['changes']) => ({
-  name: 'mutation',
+const changing = (changes: readonly SourceChange[]) => ({
+  name: 'source-changes',
   load: {
     filter: { id: changes.map(({ file }) => join(project, file)) },
     async handler(id: string) {

@@ -35,13 +35,17 @@ export const batchSchema = z.object({
   plan: z.object({ totalEligible: count, alreadyProcessed: count, held: count, toProcess: count }).nullable(),
 })
 
+/** Tests are refused more often than one address may be in a minute. */
+const patient = { limit: () => Promise.resolve({ success: true }) }
+
 /** One deployment of Rounds inside the test's own isolate. */
 export function rounds(
   workflows: readonly Workflow[] = registry,
   overrides: Record<string, string | undefined> = {},
 ) {
-  const bindings: Record<string, string | undefined> & { QSTASH_TOKEN: string } = {
-    QSTASH_TOKEN: '',
+  const bindings: Record<string, unknown> & { ADMIN_TOKEN: string } = {
+    ADMIN_TOKEN: '',
+    REFUSED_TOKENS: patient,
     ...lane.bindings,
     ...overrides,
   }

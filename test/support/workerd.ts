@@ -13,6 +13,7 @@ const startupTimeoutMs = 20_000
 
 /** A Worker in a process of its own, which may be killed. */
 export type Workerd = {
+  pid: number
   /** Ends it as a power cut would, and whatever it was doing. */
   kill: () => Promise<void>
   output: () => string
@@ -58,7 +59,7 @@ export async function startWorkerd(options: {
     }
     await sleep(10)
   }
-  return { kill, output }
+  return { pid: child.pid ?? 0, kill, output }
 }
 
 const answers = (port: number) =>

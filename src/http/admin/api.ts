@@ -29,6 +29,7 @@ const meanings = {
   404: 'There is no such thing',
   409: 'The state does not allow it; `details` says what is in the way',
   413: 'The body is too large',
+  429: 'Too many requests without a valid token',
   503: 'A service did not answer, or is not configured',
 }
 
@@ -41,7 +42,13 @@ export const json = <Schema extends z.ZodType>(schema: Schema, description: stri
 const problem = (status: keyof typeof meanings) => json(errorSchema, meanings[status])
 
 /** What any operation may answer. */
-export const problems = { 400: problem(400), 401: problem(401), 403: problem(403), 503: problem(503) }
+export const problems = {
+  400: problem(400),
+  401: problem(401),
+  403: problem(403),
+  429: problem(429),
+  503: problem(503),
+}
 /** … of one that names something … */
 export const problemsOfOne = { ...problems, 404: problem(404) }
 /** … and of one that changes something. */

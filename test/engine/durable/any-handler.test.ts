@@ -10,7 +10,7 @@ import { oneUser } from './one-user.ts'
 
 beforeEach(oneUser)
 
-const seeds = Array.from({ length: 20 }, (_, n) => n + 1)
+const seeds = Array.from({ length: 10 }, (_, n) => n + 1)
 const fates: readonly [Fate, ...Fate[]] = ['twice', 'twice', 'unanswered', 'lost']
 const acts = [
   'pause',
