@@ -6,7 +6,8 @@ import { createApp } from '../../src/http/app.ts'
 import { registry } from '../../src/workflows/registry.ts'
 import { lane } from '../support/lane.ts'
 
-const schemaOf = z.record(z.string(), z.json())
+/** A JSON schema, or a part of one. */
+export const schemaOf = z.record(z.string(), z.json())
 type Schema = z.output<typeof schemaOf>
 
 const operationSchema = z.object({
@@ -76,7 +77,8 @@ function closedValue(value: z.output<ReturnType<typeof z.json>>): unknown {
   return typeof value === 'object' && value !== null ? closed(value) : value
 }
 
-function dereferenced(schema: Schema): Schema {
+/** What a reference to a named schema refers to, or the schema itself. */
+export function dereferenced(schema: Schema): Schema {
   const { $ref } = schema
   if (typeof $ref !== 'string') return schema
   const component = components.schemas[$ref.slice(componentPath.length)]

@@ -18,10 +18,14 @@ const ruleSchema = z.strictObject({
   delayMs: z.int().min(0).max(600_000).default(0),
   /** Answer with this error instead. */
   status: z.int().min(400).max(599).optional(),
+  /** What the error says. */
+  message: z.string().default('The request failed (local fault).'),
   /** The `Retry-After` header of the error. */
   retryAfterSeconds: z.int().min(0).optional(),
   /** Answer with 200, but not with what was asked for. */
   malformed: z.enum(['not-json', 'wrong-shape', 'empty', 'truncated']).optional(),
+  /** Answer with 200 and just this. */
+  content: z.string().optional(),
 })
 
 const faultsSchema = z.strictObject({ rules: z.array(ruleSchema).default([]) })
@@ -60,8 +64,14 @@ export class FaultRules {
   }
 }
 
+/** Puts something else in the place of an answer, where the rule says so. */
+export function spoil(request: ChatRequest, answer: Answer, { malformed, content }: Rule): Answer {
+  if (content !== undefined) return priced(request, content, 'stop')
+  return malformed === undefined ? answer : misshapen(request, answer, malformed)
+}
+
 /** Spoils an answer in one of the ways in which models do. */
-export function spoil(request: ChatRequest, answer: Answer, how: NonNullable<Rule['malformed']>): Answer {
+function misshapen(request: ChatRequest, answer: Answer, how: NonNullable<Rule['malformed']>): Answer {
   const content = {
     'not-json': 'I am sorry, but I cannot help with that.',
     'wrong-shape': JSON.stringify({ unexpected: true }),

@@ -167,6 +167,12 @@ describe('faults', () => {
     expect(local.stats().byStatus).toEqual({ 200: 1 })
   })
 
+  it('answer with what a test says', async () => {
+    await setFaults({ match: 'poem', content: 'Roses are red' }, { status: 400, message: 'No prose' })
+    expect(await say('a poem')).toMatchObject({ text: 'Roses are red', finishReason: 'stop' })
+    await expect(say('an essay')).rejects.toThrow('No prose')
+  })
+
   it('delay the answer, unless the client goes away', async () => {
     await setFaults({ match: 'slow', delayMs: 30 }, { match: 'endless', delayMs: 60_000 })
     const started = performance.now()

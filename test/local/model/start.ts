@@ -77,7 +77,7 @@ async function respond(body: string, { rules, statistics, signal }: Services): P
   const rule = rules.take(prompt, hash)
   if (rule) await fail(rule, signal)
   const right = answer(request)
-  const given = rule?.malformed ? spoil(request, right, rule.malformed) : right
+  const given = rule ? spoil(request, right, rule) : right
   statistics.addUsage(given.usage)
   return render(request, hash, given)
 }
@@ -89,7 +89,7 @@ async function fail(rule: Rule, signal: AbortSignal): Promise<void> {
   if (rule.status === undefined) return
   const headers: Record<string, string> = {}
   if (rule.retryAfterSeconds !== undefined) headers['retry-after'] = String(rule.retryAfterSeconds)
-  throw new OpenAIError(rule.status, 'The request failed (local fault).', null, headers)
+  throw new OpenAIError(rule.status, rule.message, null, headers)
 }
 
 function render(request: ChatRequest, hash: string, given: ReturnType<typeof answer>): Response {
