@@ -3,3 +3,17 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 /** Postgres can hold the value as text or jsonb, which know no NUL and no unpaired surrogate. */
 export const isStorable = (value: unknown): boolean =>
   !/(?<!\\)(\\\\)*\\u(0000|d[89a-f])/.test(JSON.stringify(value) ?? '')
+
+/** Whatever follows a value, as zod and `JSON.stringify` do, recurses into it. */
+export const maxDepth = 100
+
+/** The value is nested deeper than `maxDepth`. */
+export function isTooDeep(value: unknown): boolean {
+  let level = [value]
+  for (let left = maxDepth; left >= 0 && level.length > 0; left -= 1) {
+    level = level.flatMap((inner) =>
+      typeof inner === 'object' && inner !== null ? Object.values(inner) : [],
+    )
+  }
+  return level.length > 0
+}

@@ -1,6 +1,6 @@
 import type { Context, ErrorHandler, MiddlewareHandler, NotFoundHandler } from 'hono'
 import type { z } from 'zod'
-import { isStorable } from '../db/json.ts'
+import { isStorable, isTooDeep, maxDepth } from '../db/json.ts'
 import { conflict, describeError, HttpError, invalid, PermanentError, ServiceError } from '../errors.ts'
 
 const render = (c: Context, { status, code, message, details }: HttpError) =>
@@ -52,7 +52,7 @@ export const jsonOnly: MiddlewareHandler = async (c, next) => {
   const hasBody = raw.method !== 'GET' && raw.method !== 'HEAD'
   const text = hasBody ? await c.req.text() : ''
   const value = parseJson(text)
-  if (isDeeperThan(maxDepth, value)) throw invalid(`the body is nested more than ${maxDepth} levels deep`)
+  if (isTooDeep(value)) throw invalid(`the body is nested more than ${maxDepth} levels deep`)
   if (![c.req.path, c.req.queries(), value].every(isStorable)) {
     throw invalid('the request holds a character that cannot be stored')
   }
@@ -67,19 +67,6 @@ export const jsonOnly: MiddlewareHandler = async (c, next) => {
     c.req.bodyCache = {}
   }
   await next()
-}
-
-/** What follows a body, zod and `JSON.stringify`, recurses into it. */
-const maxDepth = 100
-
-function isDeeperThan(depth: number, value: unknown): boolean {
-  let level = [value]
-  for (let left = depth; left >= 0 && level.length > 0; left -= 1) {
-    level = level.flatMap((inner) =>
-      typeof inner === 'object' && inner !== null ? Object.values(inner) : [],
-    )
-  }
-  return level.length > 0
 }
 
 function parseJson(text: string): unknown {

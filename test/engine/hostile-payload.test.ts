@@ -44,6 +44,13 @@ async function paused() {
   return { app, id, send }
 }
 
+/** All that is kept, but how often something came twice. */
+async function ledger({ services: { db } }: Pick<ReturnType<typeof rounds>, 'services'>) {
+  const { batches, ...rest } = await stateOf(db)
+  const counted = z.array(z.looseObject({ duplicates: z.number() })).parse(batches)
+  return { ...rest, batches: counted.map(({ duplicates: _, ...batch }) => batch) }
+}
+
 /** What may be told of a delivery that is not taken. */
 const refusalSchema = z.strictObject({ error: z.string().max(100), message: z.string().max(1000) })
 
@@ -117,22 +124,22 @@ describe.each(['toy', 'lasting'])('a run of %s', (workflow) => {
     'with whatever payload, to %s, changes nothing, and is refused for good where it does not fit',
     async (layer) => {
       const { app, id, send } = await paused()
-      const before = await stateOf(app.services.db)
+      const before = await ledger(app)
       const property = async (payload: string) => {
         const answer = await send(`${workflow}/${layer}`, logOf(payload))
         expect([200, 489]).toContain(answer.status)
         if (answer.status === 489) refusalSchema.parse(await answer.json())
-        expect(await stateOf(app.services.db)).toEqual(before)
+        expect(await ledger(app)).toEqual(before)
         expect(isPolluted()).toBe(false)
       }
-      await fc.assert(fc.asyncProperty(textsFor(id), property), tries(40))
+      await fc.assert(fc.asyncProperty(textsFor(id), property), tries(25))
     },
   )
 })
 
 test('a plain message with whatever body changes nothing, unless it asks for a batch', async () => {
   const { app, id } = await paused()
-  const before = await stateOf(app.services.db)
+  const before = await ledger(app)
   const property = async (layer: string, body: string) => {
     const url = `https://rounds.test/api/workflows/toy/${layer}`
     await app.services.qstash.publish({ url, body, retries: 0 })
@@ -140,7 +147,7 @@ test('a plain message with whatever body changes nothing, unless it asks for a b
       expect([200, 489]).toContain(status)
       if (status === 489) refusalSchema.parse(JSON.parse(answer))
     }
-    expect(await stateOf(app.services.db)).toEqual(before)
+    expect(await ledger(app)).toEqual(before)
   }
   await fc.assert(fc.asyncProperty(fc.constantFrom(...layers), textsFor(id), property), tries(15))
 })
@@ -193,19 +200,19 @@ const strangeLogs = fc.oneof(
 
 test('whatever QStash may sign as a delivery is answered without a stack, and changes nothing', async () => {
   const { app, id, send } = await paused()
-  const before = await stateOf(app.services.db)
+  const before = await ledger(app)
   const property = async (layer: string, log: string, headers: Record<string, string>) => {
     const answer = await send(`toy/${layer}`, log, { ...ofRun, ...headers })
     if (!answer.ok) refusalSchema.parse(await answer.json())
-    expect(await stateOf(app.services.db)).toEqual(before)
+    expect(await ledger(app)).toEqual(before)
   }
   const log = fc.oneof(strangeLogs, textsFor(id).map(logOf))
-  await fc.assert(fc.asyncProperty(fc.constantFrom(...layers), log, strangeHeaders, property), tries(60))
+  await fc.assert(fc.asyncProperty(fc.constantFrom(...layers), log, strangeHeaders, property), tries(40))
 })
 
 test('a report of a failed run with whatever in it is taken, and changes nothing of a batch that it does not name', async () => {
   const { app, send } = await paused()
-  const before = await stateOf(app.services.db)
+  const before = await ledger(app)
   const report = fc.record(
     {
       status: hostileJson,
@@ -223,10 +230,10 @@ test('a report of a failed run with whatever in it is taken, and changes nothing
     { requiredKeys: ['body', 'sourceBody'] },
   )
   const property = async (layer: string, body: object) => {
-    const headers = { ...ofRun, 'upstash-workflow-is-failure': 'true' }
+    const headers = { 'upstash-workflow-runid': 'wfr_hostile', 'upstash-workflow-is-failure': 'true' }
     const answer = await send(`toy/${layer}`, JSON.stringify(body), headers)
     expect([answer.status, await answer.text()]).toEqual([200, expect.any(String)])
-    expect(await stateOf(app.services.db)).toEqual(before)
+    expect(await ledger(app)).toEqual(before)
   }
-  await fc.assert(fc.asyncProperty(fc.constantFrom(...layers), report, property), tries(40))
+  await fc.assert(fc.asyncProperty(fc.constantFrom(...layers), report, property), tries(25))
 })

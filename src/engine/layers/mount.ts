@@ -1,6 +1,7 @@
 import { WorkflowMiddleware, type WorkflowContext } from '@upstash/workflow'
 import { serve, type WorkflowBindings } from '@upstash/workflow/hono'
 import { Hono } from 'hono'
+import { z } from 'zod'
 import { describeError, presentable } from '../../errors.ts'
 import type { LayerName, Workflow } from '../../workflows/contract.ts'
 import type { AppEnv } from '../app-env.ts'
@@ -65,7 +66,7 @@ function mountLayer<Payload extends { batchId?: string | undefined }>(
         middlewares: [logging(log)],
         async failureFunction({ context, failResponse }) {
           const payload = schema.safeParse(context.requestPayload)
-          const reason = presentable(failResponse)
+          const reason = describeError(failResponse).message
           log.error('run failed', { run: context.workflowRunId, reason })
           if (payload.success) {
             await described(() => fail(layer, services, workflow, payload.data, { reason }))
@@ -73,9 +74,18 @@ function mountLayer<Payload extends { batchId?: string | undefined }>(
         },
       },
     )
-    return await handle(c)
+    return await withoutStack(await handle(c))
   })
 }
+
+/** The SDK puts the stack of an error beside it, for QStash to keep and to show. */
+async function withoutStack(answer: Response): Promise<Response> {
+  if (answer.ok) return answer
+  const { error, message } = refusalSchema.parse(await answer.json())
+  return new Response(JSON.stringify({ error, message: presentable(message) }), answer)
+}
+
+const refusalSchema = z.object({ error: z.string(), message: z.string() })
 
 /** What the SDK has to say, in our own log lines. */
 const logging = (log: LayerLog) =>

@@ -1,7 +1,7 @@
 import { WorkflowAbort, WorkflowNonRetryableError, type WorkflowContext } from '@upstash/workflow'
 import type { z } from 'zod'
-import { isStorable } from '../../db/json.ts'
-import { describeError, PermanentError } from '../../errors.ts'
+import { isStorable, isTooDeep, maxDepth } from '../../db/json.ts'
+import { describeError, PermanentError, presentable } from '../../errors.ts'
 import type { Json, Workflow } from '../../workflows/contract.ts'
 
 /** Runs a step of a layer; a permanent error ends the run without another delivery. */
@@ -35,13 +35,13 @@ export function parsePayload<Schema extends z.ZodType>(
   payload: unknown,
   onRefused: (reason: string) => void,
 ): z.output<Schema> {
-  const refuse = (reason: string) => {
+  const refuse = (told: string) => {
+    const reason = presentable(told)
     onRefused(reason)
     return new WorkflowNonRetryableError(reason)
   }
-  if (!isStorable(payload)) {
-    throw refuse('the payload holds a character that cannot be stored')
-  }
+  if (isTooDeep(payload)) throw refuse(`the payload is nested more than ${maxDepth} levels deep`)
+  if (!isStorable(payload)) throw refuse('the payload holds a character that cannot be stored')
   const parsed = schema.safeParse(payload === undefined || payload === '' ? {} : payload)
   if (parsed.success) return parsed.data
   const issues = parsed.error.issues.flatMap((issue) =>
