@@ -6,8 +6,7 @@ const origin = z
   .url({ protocol: /^https?$/ })
   .refine((text) => `${URL.parse(text)?.pathname}${URL.parse(text)?.search}` === '/', 'is not https://host')
   .transform((text) => URL.parse(text)?.origin ?? text)
-const secret = z.string().min(1)
-/** A key as a header can carry it: what cannot be sent would be quoted in an error. */
+/** A key as a header can carry it: what cannot be sent would be quoted in an error, or in the log by the runtime. */
 const headerSecret = z.string().regex(/^[\x21-\x7e]+$/)
 const postgresUrl = z.string().refine((text) => {
   const parsed = URL.parse(text)
@@ -31,14 +30,14 @@ export const envSchema = z.object({
   /** SQL-over-HTTP endpoint; absent: the one Neon derives from the host in DATABASE_URL. */
   DATABASE_HTTP_URL: url.optional(),
   UPSTASH_REDIS_REST_URL: url,
-  UPSTASH_REDIS_REST_TOKEN: secret,
+  UPSTASH_REDIS_REST_TOKEN: headerSecret,
   QSTASH_URL: url,
-  QSTASH_TOKEN: secret,
-  QSTASH_CURRENT_SIGNING_KEY: secret,
-  QSTASH_NEXT_SIGNING_KEY: secret,
+  QSTASH_TOKEN: headerSecret,
+  QSTASH_CURRENT_SIGNING_KEY: z.string().min(1),
+  QSTASH_NEXT_SIGNING_KEY: z.string().min(1),
   /** OpenAI-compatible API, for example https://api.openai.com/v1. */
   AI_BASE_URL: url,
-  AI_API_KEY: secret,
+  AI_API_KEY: headerSecret,
   AI_MODEL: z.string().min(1),
   /** `json_object` for models that cannot take a JSON schema. */
   AI_RESPONSE_FORMAT: z.enum(['json_schema', 'json_object']).default('json_schema'),

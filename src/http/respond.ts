@@ -11,7 +11,9 @@ export const onError: ErrorHandler = (error, c) => {
   if (error instanceof HttpError) return render(c, error)
   if (error instanceof PermanentError) return render(c, conflict(error.message))
   const described = describeError(error)
-  console.error(`[http] ${c.req.method} ${c.req.path} failed ${JSON.stringify(described)}`)
+  // As it was sent: decoded, a path may hold what looks like lines of the log.
+  const { pathname } = new URL(c.req.url)
+  console.error(`[http] ${c.req.method} ${pathname} failed ${JSON.stringify(described)}`)
   const what = error instanceof ServiceError ? error.message : 'a service this needs did not answer'
   return render(c, new HttpError(503, 'unavailable', `${what}; try again later`))
 }

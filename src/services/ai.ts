@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Env } from '../env.ts'
 import { PermanentError, RetryLaterError } from '../errors.ts'
 import type { Ai, CallAi, CallAnswer, Usage } from '../workflows/contract.ts'
+import { inBrackets } from './ask.ts'
 import { defaultRetrySeconds, retryAfter } from './retry-after.ts'
 
 /** An `Ai` that adds up what it uses. */
@@ -127,11 +128,23 @@ const maxTokens = 1_000_000_000
 const added = (tokens: number, more: number | undefined): number =>
   Math.min(maxTokens, tokens + Math.max(0, Math.ceil(more ?? 0) || 0))
 
+const refusalSchema = z.object({
+  error: z.object({ type: z.string().nullish().catch(null), code: z.string().nullish().catch(null) }),
+})
+
+/** What a call came to; not what its provider says, which may quote the prompt or the key. */
+function answered({ statusCode, data }: APICallError): string {
+  if (statusCode === undefined) return 'the model could not be reached'
+  if (statusCode < 300) return 'the model answered what nobody understands'
+  const { type, code } = refusalSchema.safeParse(data).data?.error ?? {}
+  return `the model answered ${statusCode}${inBrackets([type, code])}`
+}
+
 /** The error to report; what the model wrote belongs in no log. */
 function withoutAnswer(error: unknown): unknown {
   if (APICallError.isInstance(error)) {
     const { statusCode } = error
-    const message = `the model answered ${statusCode ?? 'nothing'}: ${error.message}`
+    const message = answered(error)
     const name = `Model${statusCode ?? 'Silent'}`
     if (statusCode !== undefined && permanentStatuses.has(statusCode)) {
       return Object.assign(new PermanentError(message), { name })

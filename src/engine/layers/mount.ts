@@ -15,6 +15,7 @@ import type { Failure, Layer } from './layer.ts'
 import { paginateLayer } from './paginate.ts'
 import { processLayer } from './process.ts'
 import { plainMessage } from './plain-message.ts'
+import { passOverRetriedCall } from './retried-call.ts'
 import { described, parsePayload, step } from './step.ts'
 import { verifySignature } from './verify-signature.ts'
 
@@ -42,7 +43,7 @@ function mountLayer<Payload extends { batchId?: string | undefined }>(
   const schema = layer.payload(workflow)
   const log = layerLog(workflow, name)
 
-  app.post(path, plainMessage(workflow, name), async (c) => {
+  app.post(path, plainMessage(workflow, name), passOverRetriedCall, async (c) => {
     const { services } = c.var
     const { env } = services
     const handle = serve<unknown, WorkflowBindings, AppEnv['Variables']>(

@@ -5,7 +5,7 @@ import type { Json, Result, Workflow } from '../../workflows/contract.ts'
 
 /**
  * The stored result of an item, parsed with the workflow's schema; null when there is none, when it has expired, or
- * when it was stored in a shape the schema does not know any more.
+ * when it was stored in a shape the schema does not know any more, or at no time.
  */
 export async function storedResult(
   db: Db,
@@ -25,14 +25,15 @@ export async function storedResult(
       ),
     )
   const data = workflow.data.safeParse(row?.data)
-  if (row === undefined || !data.success) return null
+  const generatedAt = isoOf(row?.generatedAt)
+  if (row === undefined || !data.success || generatedAt === null) return null
   return {
     version: row.version,
     data: data.data,
     model: row.model,
     usage: { inputTokens: row.inputTokens, outputTokens: row.outputTokens },
-    generatedAt: row.generatedAt.toISOString(),
-    expiresAt: row.expiresAt?.toISOString() ?? null,
+    generatedAt,
+    expiresAt: isoOf(row.expiresAt),
   }
 }
 
@@ -47,5 +48,9 @@ export async function storedAt(
     .select({ generatedAt: results.generatedAt })
     .from(results)
     .where(and(eq(results.workflow, workflow.name), eq(results.scope, scope), eq(results.itemId, itemId)))
-  return row?.generatedAt.toISOString() ?? null
+  return isoOf(row?.generatedAt)
 }
+
+/** Null also for a moment that only Postgres knows, as `infinity` is one, which other programs may have stored. */
+const isoOf = (moment: Date | null | undefined): string | null =>
+  moment === null || moment === undefined || Number.isNaN(moment.getTime()) ? null : moment.toISOString()

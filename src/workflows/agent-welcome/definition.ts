@@ -16,9 +16,13 @@ const { publish, cached } = cachedResult('aiGeneration:agent_welcome', data)
 /** A character that is no white space; Postgres alone would not take all of Unicode's for white. */
 const visible = String.raw`[^\s\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]`
 
+/** Other programs may have written anything there; what is no text is no question, and fails no batch over everybody. */
+const textsIn = '$[*] ? (@.type() == "string")'
+const ownQuestions = sql<string[]>`jsonb_path_query_array(${agents.openingQuestions}, ${textsIn})`
+
 /** The owner wrote an opening message that is not blank, or opening questions. */
 const hasOwnText = sql<boolean>`(
-  coalesce(${agents.openingMessage}, '') ~ ${visible} or jsonb_array_length(${agents.openingQuestions}) > 0)`
+  coalesce(${agents.openingMessage}, '') ~ ${visible} or jsonb_array_length(${ownQuestions}) > 0)`
 const eligible = and(eq(agents.virtual, false), not(hasOwnText))
 
 export default defineWorkflow({
@@ -69,7 +73,7 @@ export default defineWorkflow({
         .select({
           hasOwnText,
           welcomeMessage: sql<string>`coalesce(${agents.openingMessage}, '')`,
-          openQuestions: agents.openingQuestions,
+          openQuestions: ownQuestions,
         })
         .from(agents)
         .where(eq(agents.id, id))
