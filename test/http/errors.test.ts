@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { batches } from '../../src/db/schema.ts'
 import { local, resetEverything, rounds } from '../support/rounds.ts'
 import { addAgent, addUser } from '../workflows/records.ts'
@@ -72,6 +72,17 @@ describe('a database that is down', () => {
     expect(JSON.stringify(answer.body)).not.toMatch(
       /select|insert|update|neon|postgres|fault|stack|at .*:\d+/i,
     )
+  })
+
+  test('is told of in one line, whatever the path of the request holds', async () => {
+    const told = vi.spyOn(console, 'error').mockReturnValue()
+    await local('neon', 'faults', { down: true })
+    const forged = '%0a[http]%20GET%20/api/users/bob%20failed'
+    expectError(await rounds().call('GET', `/api/users/ada${forged}/welcome-placeholders`), unavailable)
+    const lines = told.mock.calls.map(([line]) => String(line))
+    told.mockRestore()
+    expect(lines).toEqual([expect.stringContaining(forged)])
+    expect(lines[0]).not.toContain('\n')
   })
 
   test('is no reason to hide what needs no database', async () => {

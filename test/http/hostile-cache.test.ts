@@ -102,7 +102,7 @@ describe.each(readers)('a reader of $workflow', (reader) => {
         insert into results
           (workflow, scope, item_id, batch_id, version, data, model, input_tokens, output_tokens, generated_at, expires_at)
         values (${workflow}, '', 'ada', ${id}, ${text}, ${JSON.stringify(data)}::jsonb, ${text}, -1, 1,
-          ${sql.raw(generatedAt)}::timestamptz, ${sql.raw(expiresAt)}::timestamptz)`)
+          cast(${sql.raw(generatedAt)} as timestamptz), cast(${sql.raw(expiresAt)} as timestamptz))`)
       seen.add(await expectResult(app, reader))
       // What was read is cached by now.
       seen.add(await expectResult(app, reader))

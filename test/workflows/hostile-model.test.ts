@@ -55,12 +55,12 @@ const wrapped = (right: object) => {
     `{"__proto__":{${fields}}}`,
     `{${fields},"constructor":{"prototype":{"polluted":true}}}`,
     `{${fields},${fields}}`,
-    `{${fields},"extra":"${'x'.repeat(1_000_000)}"}`,
+    `{${fields},"extra":"${'x'.repeat(200_000)}"}`,
     `{${fields},"extra":${'['.repeat(50_000)}${']'.repeat(50_000)}}`,
     text.replace('"', '"\\u0000'),
     text.replaceAll('e', '\\u0000'),
     text.replaceAll('e', '\\ud800'),
-    'x'.repeat(1_000_000),
+    'x'.repeat(200_000),
   )
 }
 
@@ -103,7 +103,7 @@ describe.each(cases)('an answer of the model for $workflow.name', ({ workflow, a
       expect(isPolluted()).toBe(false)
     }
     const contents = fc.array(answers, { minLength: 12, maxLength: 12 })
-    await fc.assert(fc.asyncProperty(contents, property), tries(4))
+    await fc.assert(fc.asyncProperty(contents, property), tries(3))
   })
 })
 

@@ -52,6 +52,17 @@ describe.each(cases)('an answer for $workflow', ({ workflow, add, prefix }) => {
     expect(await timesAsked()).toBe(2)
   })
 
+  test('that is refused fails the item with the status and the code, not in words that may repeat the prompt', async () => {
+    const app = rounds()
+    await add(app.services.db, 'fern')
+    await local('model', 'faults', { rules: [{ status: 400, message: 'I do not like gardening' }] })
+    const [failed] = await itemsOf(app, (await runBatch(app, workflow)).id)
+    expect(failed?.error).toMatchObject({
+      name: 'Model400',
+      message: 'the model answered 400 (invalid_request_error)',
+    })
+  })
+
   test.for([429, 500, 503])('that is a %d twice is waited for', async (status) => {
     const app = rounds()
     await add(app.services.db, 'fern')
