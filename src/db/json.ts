@@ -17,3 +17,9 @@ export function isTooDeep(value: unknown): boolean {
   }
   return level.length > 0
 }
+
+/** The value holds a field named `__proto__`, which zod passes over: it would be neither taken nor refused. */
+export const hasProtoField = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (Object.hasOwn(value, '__proto__') || Object.values(value).some(hasProtoField))

@@ -1,6 +1,6 @@
 import type { Context, ErrorHandler, MiddlewareHandler, NotFoundHandler } from 'hono'
 import type { z } from 'zod'
-import { isStorable, isTooDeep, maxDepth } from '../db/json.ts'
+import { hasProtoField, isStorable, isTooDeep, maxDepth } from '../db/json.ts'
 import { conflict, describeError, HttpError, invalid, PermanentError, ServiceError } from '../errors.ts'
 
 const render = (c: Context, { status, code, message, details }: HttpError) =>
@@ -47,7 +47,8 @@ export function parse<Schema extends z.ZodType>(
  * Takes every body for JSON, whatever its media type says: `curl -d` says it is a form, and a body that is passed over
  * would start a batch without the options that it names. An empty one is `{}`.
  *
- * @throws HttpError 400 when it is not JSON, or when anything in the request cannot be stored.
+ * @throws HttpError 400 when it is not JSON, is nested too deeply, has a field that no schema sees, or when anything in the
+ * request cannot be stored.
  */
 export const jsonOnly: MiddlewareHandler = async (c, next) => {
   const { raw } = c.req
@@ -55,6 +56,7 @@ export const jsonOnly: MiddlewareHandler = async (c, next) => {
   const text = hasBody ? await c.req.text() : ''
   const value = parseJson(text)
   if (isTooDeep(value)) throw invalid(`the body is nested more than ${maxDepth} levels deep`)
+  if (hasProtoField(value)) throw invalid('no field may be named __proto__')
   if (![c.req.path, c.req.queries(), value].every(isStorable)) {
     throw invalid('the request holds a character that cannot be stored')
   }

@@ -39,15 +39,18 @@ test('a plain message with whatever body changes nothing, unless it asks for a b
   await fc.assert(fc.asyncProperty(fc.constantFrom(...layers), textsFor(id), property), tries(15))
 })
 
-test.for([
+test.for<[what: string, payload: string]>([
   ['nested without end', '['.repeat(50_000) + ']'.repeat(50_000)],
   ['of half a million backslashes', JSON.stringify('\\'.repeat(500_000))],
+  ['with a field that no schema sees', '{"__proto__":{"limit":1}}'],
   ['with a field whose name never ends', JSON.stringify({ ['x'.repeat(500_000)]: 1 })],
 ])('a payload %s is refused for good, in few words', async ([, payload]) => {
-  const { send } = await paused()
+  const { app, send } = await paused()
+  const before = await ledger(app)
   for (const layer of layers) {
     const answer = await send(`toy/${layer}`, logOf(payload))
     expect(answer.status).toBe(489)
     refusalSchema.parse(await answer.json())
   }
+  expect(await ledger(app)).toEqual(before)
 })

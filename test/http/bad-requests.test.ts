@@ -26,6 +26,8 @@ describe('a start that does not fit', () => {
     ['a param of the wrong type', { params: { paidOnly: 'yes' } }, 'params.paidOnly'],
     ['params that are nested without end', `{"params": ${'['.repeat(5000)}${']'.repeat(5000)}}`, ''],
     ['a field that does not exist', { dryrun: true }, ''],
+    ['a field that no schema sees', '{"__proto__": {"limit": 1}}', ''],
+    ['a param that no schema sees', '{"params": {"__proto__": {"paidOnly": true}}}', ''],
     ['a param that does not exist', { params: { paidonly: true } }, ''],
   ] as const)('is refused for %s, and starts nothing', async ([, body, path]) => {
     const app = rounds()

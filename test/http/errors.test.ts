@@ -77,7 +77,7 @@ describe('a database that is down', () => {
   test('is told of in one line, whatever the path of the request holds', async () => {
     const told = vi.spyOn(console, 'error').mockReturnValue()
     await local('neon', 'faults', { down: true })
-    const forged = '%0a[http]%20GET%20/api/users/bob%20failed'
+    const forged = '%0a[http]%20GET%20%2fhealth%20failed'
     expectError(await rounds().call('GET', `/api/users/ada${forged}/welcome-placeholders`), unavailable)
     const lines = told.mock.calls.map(([line]) => String(line))
     told.mockRestore()

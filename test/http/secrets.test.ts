@@ -9,7 +9,7 @@ import { takeDeliveries } from '../support/deliveries.ts'
 import { lane } from '../support/lane.ts'
 import { local, qstashThatIsDown, resetEverything, rounds } from '../support/rounds.ts'
 import { addAgent, addUser } from '../workflows/records.ts'
-import { describedRoutes, workflowRoutes, type Route } from './routes.ts'
+import { describedRoutes, type Route } from './routes.ts'
 
 beforeEach(resetEverything)
 
@@ -50,9 +50,23 @@ const expectNoneOf = (words: readonly string[], where: string) => {
   }
 }
 
+const echo = `I cannot say anything about ${inPrompt.join(' and ')}, for Bearer ${lane.bindings.AI_API_KEY}`
+
+/** What the model says instead of a welcome, for an agent each. */
+const wrongs: object[] = [
+  ...[400, 401, 403, 404, 429, 500, 503].map((status) => ({ status, message: echo, timesPerPrompt: 2 })),
+  { content: `${inAnswer} ${inPrompt.join(' ')}` },
+  { content: JSON.stringify({ [inAnswer]: inAnswer }) },
+  { content: JSON.stringify({ welcomeMessage: `${inAnswer}\0`, openQuestions: ['1', '2', '3'] }) },
+]
+
 async function populate({ services: { db } }: Rounds) {
   await addUser(db, 'ada', { interests: ['quokka-of-the-interests'] })
-  await addAgent(db, 'guide', { title: 'quokka-of-the-title', systemRole: 'quokka-of-the-role' })
+  for (const n of wrongs.keys())
+    await addAgent(db, `guide-${n}`, {
+      title: `quokka-of-the-title (${n})`,
+      systemRole: 'quokka-of-the-role',
+    })
   await addAgent(db, 'moss', { title: 'quokka-of-the-title', review: 'submitted' })
 }
 
@@ -73,28 +87,14 @@ async function told(app: Rounds, trouble: () => Promise<unknown>): Promise<strin
   return said.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))).join('\n')
 }
 
-const echo = `I cannot say anything about ${inPrompt.join(' and ')}, for Bearer ${lane.bindings.AI_API_KEY}`
-
 const troubles: [what: string, trouble: () => Promise<unknown>][] = [
-  ['nothing fails', () => Promise.resolve()],
-  ...[400, 429, 500].map((status): [string, () => Promise<unknown>] => [
-    `the model answers ${status} and repeats what it was asked, with the key`,
-    () => local('model', 'faults', { rules: [{ status, message: echo, timesPerPrompt: 2 }] }),
-  ]),
   [
-    'the model answers what is no JSON',
-    () => local('model', 'faults', { rules: [{ content: `${inAnswer} ${inPrompt.join(' ')}` }] }),
+    'the model refuses, or answers nonsense, and repeats what it was asked, with the key',
+    () => local('model', 'faults', { rules: wrongs.map((rule, n) => ({ match: `(${n})`, ...rule })) }),
   ],
   [
-    'the model answers JSON of another shape',
-    () => local('model', 'faults', { rules: [{ content: JSON.stringify({ [inAnswer]: inAnswer }) }] }),
-  ],
-  [
-    'the model answers what cannot be stored',
-    () =>
-      local('model', 'faults', {
-        rules: [{ content: `{"placeholders":["${inAnswer}\\u0000","two","three"]}` }],
-      }),
+    'the model refuses everything',
+    () => local('model', 'faults', { rules: [{ status: 400, message: echo }] }),
   ],
   ['the cache is down', () => local('redis', 'faults', { failNext: 20 })],
   ['the database fails for a while', () => local('neon', 'faults', { failNext: 3 })],
@@ -175,7 +175,7 @@ describe('a deployment with', () => {
       for (const { name } of registry)
         await ask({ method: 'POST', path: `/api/admin/workflows/${name}/batches` })
       for (const { answer } of await takeDeliveries(worker, {})) said.push(answer)
-      for (const route of [...describedRoutes, ...workflowRoutes]) await ask(route)
+      for (const route of describedRoutes) if (route.method === 'GET') await ask(route)
     })
     const secrets = [...secretsOf(lane.bindings), 'somebody', 'elses']
     expectNoneOf(secrets, `${lines}\n${said.join('\n')}`)

@@ -6,6 +6,7 @@ import agentReview from '../../src/workflows/agent-review/definition.ts'
 import { tries } from '../support/hostile.ts'
 import { startOne } from '../support/durable.ts'
 import { mails } from '../support/outside.ts'
+import { redis } from '../http/redis.ts'
 import { local, resetEverything, rounds } from '../support/rounds.ts'
 import { addAgent } from './records.ts'
 import { itemsOf, prompts, runBatch } from './runs.ts'
@@ -73,6 +74,7 @@ describe('an agent that tells the model what to do', () => {
     const property = async (text: string, content: string, field: 'title' | 'description' | 'systemRole') => {
       await app.services.db.delete(agents).where(eq(agents.id, 'guide'))
       await app.services.db.delete(results)
+      await redis('FLUSHDB')
       await addAgent(app.services.db, 'guide', { [field]: text })
       const [row] = await app.services.db.select().from(agents).where(eq(agents.id, 'guide'))
       await local('model', 'faults', { rules: [{ match: order, content }] })

@@ -1,6 +1,6 @@
 import { WorkflowAbort, WorkflowNonRetryableError, type WorkflowContext } from '@upstash/workflow'
 import type { z } from 'zod'
-import { isStorable, isTooDeep, maxDepth } from '../../db/json.ts'
+import { hasProtoField, isStorable, isTooDeep, maxDepth } from '../../db/json.ts'
 import { describeError, PermanentError, presentable } from '../../errors.ts'
 import type { Json, Workflow } from '../../workflows/contract.ts'
 
@@ -41,6 +41,7 @@ export function parsePayload<Schema extends z.ZodType>(
     return new WorkflowNonRetryableError(reason)
   }
   if (isTooDeep(payload)) throw refuse(`the payload is nested more than ${maxDepth} levels deep`)
+  if (hasProtoField(payload)) throw refuse('no field of a payload may be named __proto__')
   if (!isStorable(payload)) throw refuse('the payload holds a character that cannot be stored')
   const parsed = schema.safeParse(payload === undefined || payload === '' ? {} : payload)
   if (parsed.success) return parsed.data
