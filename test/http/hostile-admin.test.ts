@@ -1,13 +1,14 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
+import { batches, batchItems } from '../../src/db/schema.ts'
 import { hostileText, isPolluted, tries } from '../support/hostile.ts'
 import { resetEverything, rounds } from '../support/rounds.ts'
-import { addAgent } from '../workflows/records.ts'
-import { queuedBatch } from './batches.ts'
+import { addAgent, addUser } from '../workflows/records.ts'
+import { pastBatch } from './batches.ts'
 import { adminOperations, expectDocumented, operations, type Operation } from './document.ts'
 import { expectError, unauthorized } from './error-shape.ts'
-import { hostileRequests, type HostileRequest } from './hostile-calls.ts'
+import { hostileRequests, worstRequests, type HostileRequest } from './hostile-calls.ts'
 import { stateOf } from './state.ts'
 
 beforeEach(resetEverything)
@@ -17,10 +18,19 @@ type Rounds = ReturnType<typeof rounds>
 /** A deployment in which each parameter of a path has a value that leads somewhere. */
 async function inhabited() {
   const app = rounds()
-  const { id } = await queuedBatch(app)
+  const batch = pastBatch(1, { status: 'running', recorded: 1 })
+  const item = { batchId: batch.id, itemId: 'ada', workflow: batch.workflow, scope: '', page: 1, version: '' }
+  await addUser(app.services.db, 'ada')
   await addAgent(app.services.db, 'guide')
-  await app.call('POST', '/api/admin/tokens', { name: 'grafana', role: 'viewer' })
-  const known = { id, name: 'agent-welcome', itemId: 'ada', event: 'answer', workflow: 'agent-welcome' }
+  await app.services.db.insert(batches).values(batch)
+  await app.services.db.insert(batchItems).values({ ...item, status: 'queued' })
+  const known = {
+    id: batch.id,
+    name: 'agent-welcome',
+    itemId: 'ada',
+    event: 'answer',
+    workflow: 'agent-welcome',
+  }
   return { app, known: { ...known, userId: 'ada', agentId: 'guide' } }
 }
 
@@ -52,7 +62,8 @@ describe.each(operations)('whatever is sent to $method $path', (operation) => {
       if (!mayChange) expect(await stateOf(app.services.db)).toEqual(before)
       expect(isPolluted()).toBe(false)
     }
-    await fc.assert(fc.asyncProperty(hostileRequests(operation, known), property), tries(12))
+    for (const request of worstRequests(operation, known)) await property(request)
+    await fc.assert(fc.asyncProperty(hostileRequests(operation, known), property), tries(10))
     expect(logged.mock.calls).toEqual([])
     logged.mockRestore()
   })

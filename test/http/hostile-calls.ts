@@ -127,6 +127,26 @@ export function hostileRequests(
     })
 }
 
+/** The worst of them, to be tried whatever chance brings. */
+export function worstRequests(
+  { path, parameters, requestBody }: Operation,
+  known: Record<string, string>,
+): HostileRequest[] {
+  const filledWith = (value: (name: string) => string) =>
+    path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(value(name)))
+  const usual = filledWith((name) => known[name] ?? 'x')
+  const queries = parameters.filter((parameter) => parameter.in === 'query').map(({ name }) => name)
+  const search = (value: string) => `?${new URLSearchParams(queries.map((name) => [name, value])).toString()}`
+  const bodies = requestBody === undefined ? [] : ['{"__proto__":{"polluted":true}}', '['.repeat(20_000)]
+  return [
+    ...['\0', 'x'.repeat(10_000), '../..'].map((text) => filledWith(() => text)),
+    ...queries.map((name) => `${usual}?${new URLSearchParams({ [name]: '\0' }).toString()}`),
+    ...(queries.length === 0 ? [] : [usual + search('x'.repeat(10_000)), usual + search('')]),
+  ]
+    .map((one): HostileRequest => ({ path: one, headers: {}, body: requestBody === undefined ? null : '{}' }))
+    .concat(bodies.map((body) => ({ path: usual, headers: {}, body })))
+}
+
 const requestBodySchema = z.object({
   content: z.object({ 'application/json': z.object({ schema: schemaOf }) }),
 })

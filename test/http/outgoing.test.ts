@@ -131,7 +131,7 @@ describe('an address in what QStash delivers', () => {
   })
 })
 
-test('an address in a row of the population is never asked for', async () => {
+test('an address in a row of the population, or in a header of a delivery, is never asked for', async () => {
   const app = rounds()
   const { db } = app.services
   await addUser(db, 'ada', { name: attacker, interests: [attacker] })
@@ -148,20 +148,28 @@ test('an address in a row of the population is never asked for', async () => {
     review: 'submitted',
   })
   const hosts = watchFetches()
-  for (const workflow of ['welcome-placeholder', 'agent-welcome', 'agent-review']) await app.start(workflow)
-  await deliverAtHome(app)
+  const ids: string[] = []
+  for (const workflow of ['welcome-placeholder', 'agent-welcome']) ids.push((await app.start(workflow)).id)
+  const misleading = ['upstash-workflow-url', 'upstash-workflow-invoke-url', 'x-forwarded-host', 'host']
+  const headers = Object.fromEntries(misleading.map((name) => [name, attacker]))
+  await deliverAtHome(app, headers)
+  for (const id of ids) expect((await app.batch(id)).status).toBe('completed')
   expect(hosts.length).toBeGreaterThan(20)
   expect(hosts.filter((host) => !configured.has(host))).toEqual([])
 })
 
 /** Delivers what QStash has; it is all for this deployment, or for the model. */
-async function deliverAtHome(app: ReturnType<typeof rounds>): Promise<void> {
+async function deliverAtHome(
+  app: ReturnType<typeof rounds>,
+  more: Record<string, string> = {},
+): Promise<void> {
   await app.deliver({
     fate: ({ url, headers }) => {
       expect(configured).toContain(URL.parse(url)?.host)
       expect(JSON.stringify(headers)).not.toMatch(
         /"upstash-(workflow-)?(failure-)?callback":"(?!https:\/\/rounds\.test\/)http/,
       )
+      Object.assign(headers, more)
       return 'normal'
     },
   })

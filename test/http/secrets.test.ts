@@ -139,10 +139,9 @@ test('what a call was answered that QStash will make again is not in the log', a
 
 /** Bindings with a secret that does not serve, or for services that are none. */
 const wrong: [string, Bindings][] = [
-  ...['AI_API_KEY', 'QSTASH_TOKEN', 'UPSTASH_REDIS_REST_TOKEN'].flatMap((name): [string, Bindings][] => [
-    [`another ${name}`, { [name]: 'sk-somebody-elses' }],
-    [`a ${name} of two lines`, { [name]: 'sk-somebody\nelses' }],
-    [`a ${name} with letters that no header has`, { [name]: 'sk-somebody-élsés-🔑' }],
+  ...['AI_API_KEY', 'QSTASH_TOKEN', 'UPSTASH_REDIS_REST_TOKEN'].map((name): [string, Bindings] => [
+    `another ${name}`,
+    { [name]: 'sk-somebody-elses' },
   ]),
   ['a cache that is none', { UPSTASH_REDIS_REST_URL: `${lane.services.model}/redis` }],
   ['a queue that takes nothing', { QSTASH_URL: qstashThatIsDown }],
