@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { z } from 'zod'
 import { currentKey, sign } from '../http/signed.ts'
 import { stateOf } from '../http/state.ts'
@@ -48,10 +48,10 @@ export async function paused() {
 }
 
 /** All that is kept, but how often something came twice. */
-export async function ledger({ services: { db } }: Pick<ReturnType<typeof rounds>, 'services'>) {
-  const { batches, ...rest } = await stateOf(db)
-  const counted = z.array(z.looseObject({ duplicates: z.number() })).parse(batches)
-  return { ...rest, batches: counted.map(({ duplicates: _, ...batch }) => batch) }
+export async function ledger({
+  services: { db },
+}: Pick<ReturnType<typeof rounds>, 'services'>): Promise<unknown> {
+  return JSON.parse(JSON.stringify(await stateOf(db)).replaceAll(/"duplicates":\d+/g, '"duplicates":0'))
 }
 
 /** What may be told of a delivery that is not taken. */

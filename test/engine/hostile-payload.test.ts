@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { isPolluted, tries } from '../support/hostile.ts'
 import { resetEverything } from '../support/rounds.ts'

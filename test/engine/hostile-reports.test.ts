@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { beforeEach, expect, test } from 'vitest'
 import { hostileBody, hostileJson, hostileText, tries } from '../support/hostile.ts'
 import { resetEverything } from '../support/rounds.ts'
@@ -107,14 +107,19 @@ test('a report of a failed run with whatever in it is taken, and changes nothing
   await fc.assert(fc.asyncProperty(fc.constantFrom(...layers), report, property), tries(25))
 })
 
-test.for(['gone', 7, ['gone'], { code: 502 }])(
+test.for<[message: unknown, reason: string]>([
+  ['gone', 'gone'],
+  [7, '7'],
+  [['gone'], 'gone'],
+  [{ code: 502 }, '[object Object]'],
+])(
   'a report of a failed run counts, also when what the run was answered says %j',
-  async (message) => {
+  async ([message, reason]) => {
     const { id, now, worker } = await started(1)
     const body = base64(JSON.stringify({ message }))
     const report = { status: 502, body, sourceBody: base64(JSON.stringify({ batchId: id })) }
     const answer = await senderTo({ worker })('toy/process-users', JSON.stringify(report), ofReport)
     expect(answer.status).toBe(200)
-    expect(await now()).toMatchObject({ status: 'failed', reason: String(message) })
+    expect(await now()).toMatchObject({ status: 'failed', reason })
   },
 )

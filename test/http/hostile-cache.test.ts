@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -28,7 +28,7 @@ const times = fc.oneof(
 const dataOf = ({ other }: ReaderCase): fc.Arbitrary<unknown> =>
   fc.oneof(
     fc.constant(other),
-    fc.dictionary(hostileText, hostileJson, { maxKeys: 2 }).map((more) => ({ ...more, ...other })),
+    fc.dictionary(hostileText, hostileJson, { maxKeys: 2 }).map((more) => Object.assign(more, other)),
     fc.record(Object.fromEntries(Object.keys(other).map((name) => [name, hostileJson]))),
     hostileJson,
   )

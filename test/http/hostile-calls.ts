@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { z } from 'zod'
 import { hostileBody, hostileJson, hostileText } from '../support/hostile.ts'
 import { dereferenced, schemaOf, type Operation } from './document.ts'
@@ -47,6 +47,7 @@ function fitting(shape: Shape): fc.Arbitrary<unknown> {
       return fc.boolean()
     case 'string':
       return hostileText
+    case undefined:
     default:
       return hostileJson
   }

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { currentKey, sign } from './signed.ts'
 import { hostileJson, tries } from '../support/hostile.ts'
@@ -17,7 +17,7 @@ const attacker = 'https://attacker.example/x'
 /** The only hosts that anything is to be sent to: those of the bindings. */
 const configured = new Set(
   Object.entries(lane.bindings).flatMap(([name, value]) =>
-    /URL$/.test(name) ? [URL.parse(value)?.host] : [],
+    name.endsWith('URL') ? [URL.parse(value)?.host] : [],
   ),
 )
 
@@ -45,25 +45,25 @@ const urls = fc.constantFrom(
 /** Headers by which proxies, QStash and its SDK are told where to send something. */
 const steering = fc.dictionary(
   fc.constantFrom(
-    ...['host', 'x-forwarded-host', 'x-forwarded-proto', 'forwarded', 'origin', 'referer', 'x-original-url'],
-    ...[
-      'upstash-callback',
-      'upstash-failure-callback',
-      'upstash-url',
-      'upstash-region',
-      'upstash-forward-location',
-    ],
-    ...[
-      'upstash-workflow-url',
-      'upstash-workflow-callback',
-      'upstash-workflow-callbackurl',
-      'upstash-workflow-calltype',
-    ],
-    ...[
-      'upstash-workflow-invoke-url',
-      'upstash-failure-callback-forward-x',
-      'upstash-workflow-failure-callback',
-    ],
+    'host',
+    'x-forwarded-host',
+    'x-forwarded-proto',
+    'forwarded',
+    'origin',
+    'referer',
+    'x-original-url',
+    'upstash-callback',
+    'upstash-failure-callback',
+    'upstash-url',
+    'upstash-region',
+    'upstash-forward-location',
+    'upstash-workflow-url',
+    'upstash-workflow-callback',
+    'upstash-workflow-callbackurl',
+    'upstash-workflow-calltype',
+    'upstash-workflow-invoke-url',
+    'upstash-failure-callback-forward-x',
+    'upstash-workflow-failure-callback',
   ),
   urls,
   { maxKeys: 6 },

@@ -60,9 +60,9 @@ const wrongs: object[] = [
   { content: JSON.stringify({ welcomeMessage: `${inAnswer}\0`, openQuestions: ['1', '2', '3'] }) },
 ]
 
-async function populate({ services: { db } }: Rounds) {
+async function populate({ services: { db } }: Rounds, agents = 1) {
   await addUser(db, 'ada', { interests: ['quokka-of-the-interests'] })
-  for (const n of wrongs.keys())
+  for (let n = 0; n < agents; n += 1)
     await addAgent(db, `guide-${n}`, {
       title: `quokka-of-the-title (${n})`,
       systemRole: 'quokka-of-the-role',
@@ -87,10 +87,12 @@ async function told(app: Rounds, trouble: () => Promise<unknown>): Promise<strin
   return said.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))).join('\n')
 }
 
-const troubles: [what: string, trouble: () => Promise<unknown>][] = [
+const troubles: [what: string, trouble: () => Promise<unknown>, agents?: number][] = [
   [
     'the model refuses, or answers nonsense, and repeats what it was asked, with the key',
-    () => local('model', 'faults', { rules: wrongs.map((rule, n) => ({ match: `(${n})`, ...rule })) }),
+    () =>
+      local('model', 'faults', { rules: wrongs.map((rule, n) => Object.assign({ match: `(${n})` }, rule)) }),
+    wrongs.length,
   ],
   [
     'the model refuses everything',
@@ -104,9 +106,9 @@ const troubles: [what: string, trouble: () => Promise<unknown>][] = [
 describe('while batches run and', () => {
   test.for(troubles)(
     '%s, neither a secret nor a prompt nor an answer is in the log or in an error',
-    async ([, trouble]) => {
+    async ([, trouble, agents]) => {
       const app = rounds()
-      await populate(app)
+      await populate(app, agents)
       let said = ''
       const lines = await logged(async () => (said = await told(app, trouble)))
       expect(lines).not.toBe('')

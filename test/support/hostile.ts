@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 
 /** How a property is tried: always with the same values, so that what fails once fails again. */
 export const tries = (numRuns: number) => ({ seed: 20_260_901, numRuns })

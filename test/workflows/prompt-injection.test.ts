@@ -1,5 +1,5 @@
 import { asc, eq } from 'drizzle-orm'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { agents, results, users } from '../../src/db/schema.ts'
 import agentReview from '../../src/workflows/agent-review/definition.ts'
