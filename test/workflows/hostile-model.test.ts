@@ -104,7 +104,7 @@ describe.each(cases)('an answer of the model for $workflow.name', ({ workflow, a
       expect(isPolluted()).toBe(false)
     }
     const contents = fc.array(answers, { minLength: 10, maxLength: 10 })
-    await fc.assert(fc.asyncProperty(contents, property), tries(3))
+    await fc.assert(fc.asyncProperty(contents, property), tries(2))
   })
 })
 
