@@ -86,7 +86,7 @@ async function withoutStack(answer: Response): Promise<Response> {
   return new Response(JSON.stringify({ error, message: presentable(message) }), answer)
 }
 
-const refusalSchema = z.object({ error: z.string(), message: z.string() })
+const refusalSchema = z.object({ error: z.string().catch('Error'), message: z.string().catch('') })
 
 /** What the SDK has to say, in our own log lines. */
 const logging = (log: LayerLog) =>
