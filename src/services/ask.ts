@@ -35,7 +35,8 @@ export async function ask(service: ServiceName, { url, ...request }: Request): P
   }
 }
 
-function parsed(text: string): unknown {
+/** Undefined when it is not JSON. */
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
 import { z } from 'zod'
+import { parsed } from '../../services/ask.ts'
 import type { AppEnv } from '../app-env.ts'
 
 const answerSchema = z.object({
@@ -19,12 +20,4 @@ export const passOverRetriedCall: MiddlewareHandler<AppEnv> = async (c, next) =>
   const { status, retried, maxRetries } = answer
   if ((status >= 200 && status < 300) || retried === maxRetries) return await next()
   return c.json({ success: true, message: 'the call will be made again' })
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
