@@ -36,6 +36,7 @@ export default defineConfig({
           maxWorkers: lanes,
           // Those of a file that say that they are concurrent.
           maxConcurrency: 20,
+          isolate: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -53,9 +54,10 @@ export default defineConfig({
     ],
     coverage: {
       provider: 'istanbul',
-      include: ['src/**/*.ts'],
-      reporter: [['text', { skipFull: true }], 'json-summary', 'json'],
-      thresholds: { 'src/engine/**': { branches: 95 } },
+      // What bears the promises; the instrumentation of the rest would cost more than it shows.
+      include: ['src/engine/**/*.ts'],
+      reporter: [['text', { skipFull: true }]],
+      thresholds: { branches: 95 },
     },
   },
 })

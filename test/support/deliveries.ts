@@ -61,9 +61,21 @@ async function takeLane(
   lanes: Lanes,
 ): Promise<void> {
   const { skipsWhileBusy = false } = options
-  while (options.until?.() !== true) {
+  const waitMs = skipsWhileBusy ? 2 : 1000
+  let delivered: { id: string; outcome: object } | null = null
+  for (;;) {
+    if (options.until?.() === true) {
+      if (delivered !== null) await qstash(`/local/deliveries/${delivered.id}`, delivered.outcome)
+      return
+    }
     const { skips } = lanes
-    const response = await qstash(`/local/deliveries/next?waitMs=${skipsWhileBusy ? 2 : 1000}`)
+    const response: Response =
+      delivered === null
+        ? await qstash(`/local/deliveries/next?waitMs=${waitMs}`)
+        : await qstash(`/local/deliveries/${delivered.id}?nextWaitMs=${waitMs}`, delivered.outcome)
+    delivered = null
+    // Everything was forgotten meanwhile, and the delivery with it.
+    if (response.status === 404) continue
     if (response.status === 204) {
       const dueIn = response.headers.get('local-next-due-ms')
       const isBusy = response.headers.get('local-in-flight') !== '0' && !skipsWhileBusy
@@ -81,7 +93,7 @@ async function takeLane(
     const answer = await Promise.race([delivering, ...(die === undefined ? [] : [die])])
     if (fate === 'twice') await deliver(worker, delivery, done)
     const lost = answer === null || fate === 'unanswered'
-    await qstash(`/local/deliveries/${delivery.id}`, lost ? { error: 'connection reset' } : answer)
+    delivered = { id: delivery.id, outcome: lost ? { error: 'connection reset' } : answer }
   }
 }
 

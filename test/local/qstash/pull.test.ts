@@ -153,6 +153,18 @@ test('a wait ends although another branch is still being executed', async () => 
   expect(JSON.parse((await next(bench))?.body ?? '[]')).toHaveLength(4)
 })
 
+test('the one that completes a delivery may take the next with the same request', async () => {
+  const bench = await startBench({ mode: 'pull' })
+  const flowControl = { key: 'one', parallelism: 1 }
+  await bench.client.trigger([1, 2].map(() => ({ url: URL, flowControl })))
+  const first = await next(bench)
+  const taking = { method: 'POST', body: JSON.stringify(answered) }
+  const taken = await bench.api(`/local/deliveries/${first?.id}?nextWaitMs=0`, taking)
+  const { id } = Pulled.parse(await taken.json())
+  const none = await bench.api(`/local/deliveries/${id}?nextWaitMs=0`, taking)
+  expect([none.status, none.headers.get('local-in-flight')]).toEqual([204, '0'])
+})
+
 describe('waiting for the next delivery', () => {
   const longWait = '?waitMs=20000'
 

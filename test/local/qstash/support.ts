@@ -2,7 +2,7 @@ import { Client as QstashClient } from '@upstash/qstash'
 import { Client, type WorkflowContext } from '@upstash/workflow'
 import { serve } from '@upstash/workflow/hono'
 import { Hono } from 'hono'
-import { afterEach, expect } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { listen } from '../server.ts'
 import { type LocalQstash, type QstashOptions, startQstash } from './index.ts'
 
@@ -26,12 +26,6 @@ export type Bench<Qstash extends QstashAccess = LocalQstash> = {
   /** Calls the server itself, with the token. */
   api: (path: string, init?: Call) => Promise<Response>
 }
-
-const closers: (() => Promise<void>)[] = []
-
-afterEach(async () => {
-  for (const close of closers.splice(0).toReversed()) await close()
-})
 
 /** Environment of an endpoint that accepts only what this server has signed. */
 export const endpointEnv = (qstash: QstashAccess) => ({
@@ -68,10 +62,10 @@ export async function startBench(options: QstashOptions = {}): Promise<Bench> {
   const qstash = await startQstash(options)
   const app = new Hono()
   const server = await listen(app)
-  closers.push(
-    () => qstash.close(),
-    () => server.close(),
-  )
+  onTestFinished(async () => {
+    await server.close()
+    await qstash.close()
+  })
   return benchOf(qstash, app, server.url)
 }
 

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { randomUUID } from 'node:crypto'
-import { afterAll, expect, test as vitestTest, vi } from 'vitest'
+import { expect, test as vitestTest, vi } from 'vitest'
 import { z } from 'zod'
 import { listen } from '../../server.ts'
 import { startQstash } from '../index.ts'
@@ -29,18 +29,12 @@ const siteOf = (request: Request) => sites.get(new URL(request.url).pathname.spl
 
 async function start() {
   const app = new Hono().all('*', (c) => siteOf(c.req.raw)?.fetch(c.req.raw, c.env) ?? c.notFound())
-  const server = await listen(app, { port: target?.port ?? 0 })
-  if (target) return { ...target, close: () => server.close() }
-  const qstash = await startQstash()
-  const close = async () => {
-    await qstash.close()
-    await server.close()
-  }
-  return { qstash, publicUrl: server.url, close }
+  const { url } = await listen(app, { port: target?.port ?? 0 })
+  return target ?? { qstash: await startQstash(), publicUrl: url }
 }
 
+/** For the files that follow each other in a process, which end with it. */
 const server = await start()
-afterAll(() => server.close())
 
 /** The tests of a file run together, since they spend their time waiting. */
 export const test = vitestTest.concurrent

@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { dropRun } from '../end-run.ts'
 import { untilIdle } from '../idle.ts'
 import type { Outcome } from '../message.ts'
@@ -27,25 +27,29 @@ function outcomeOf(input: Record<string, unknown>): Outcome {
   return { status, headers: lists(headers), body: Buffer.from(typeof body === 'string' ? body : '') }
 }
 
+/** Hands out the next delivery that is due, or says when there will be one. */
+async function nextOf(c: Context, world: World, waitMs: number): Promise<Response> {
+  const delivery = await takeDelivery(world, waitMs)
+  if (delivery) return c.json(delivery)
+  const dueIn = nextDueInMs(world)
+  const { inFlight } = world.outbox.counts
+  return c.body(null, 204, {
+    'Local-In-Flight': String(inFlight),
+    ...(dueIn !== undefined && { 'Local-Next-Due-Ms': String(dueIn) }),
+  })
+}
+
 function pullRoutes(world: World) {
   return new Hono()
     .use(async (_, next) => {
       if (world.settings.mode !== 'pull') throw new Problem(409, 'deliveries are taken in pull mode only')
       await next()
     })
-    .post('/next', async (c) => {
-      const delivery = await takeDelivery(world, numberParam(c, 'waitMs') ?? 0)
-      if (delivery) return c.json(delivery)
-      const dueIn = nextDueInMs(world)
-      const { inFlight } = world.outbox.counts
-      return c.body(null, 204, {
-        'Local-In-Flight': String(inFlight),
-        ...(dueIn !== undefined && { 'Local-Next-Due-Ms': String(dueIn) }),
-      })
-    })
+    .post('/next', (c) => nextOf(c, world, numberParam(c, 'waitMs') ?? 0))
     .post('/:id', async (c) => {
       completeDelivery(world, c.req.param('id'), outcomeOf(await bodyObject(c)))
-      return c.json({ completed: c.req.param('id') })
+      const waitMs = numberParam(c, 'nextWaitMs')
+      return waitMs === undefined ? c.json({ completed: c.req.param('id') }) : await nextOf(c, world, waitMs)
     })
 }
 
