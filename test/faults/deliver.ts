@@ -191,12 +191,14 @@ export class Courier {
     }
   }
 
-  #call(path: string, body?: object): Promise<Response> {
-    const { url, token } = this.#lane.qstash
-    return fetch(url + path, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}` },
-      body: body === undefined ? null : JSON.stringify(body),
-    })
+  async #call(path: string, body?: object): Promise<Response> {
+    const { url, token, fetch } = this.#lane.qstash
+    return await fetch(
+      new Request(url + path, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}` },
+        body: body === undefined ? null : JSON.stringify(body),
+      }),
+    )
   }
 }

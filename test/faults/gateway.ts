@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { once } from 'node:events'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { LocalServer } from '../local/server.ts'
 
 /**
  * What becomes of a request: `refused` and `cut` never get to the service; of `lost` and `cut after` the effect stands and
@@ -30,8 +31,10 @@ export type Gateway = {
 
 const dropped = new Set(['host', 'connection', 'content-length', 'transfer-encoding', 'keep-alive', 'expect'])
 
-/** Stands between the Worker and its services, whose base URLs are given by name. */
-export async function startGateway(targets: Record<string, string>, rules: Rules): Promise<Gateway> {
+type Targets = Record<string, Pick<LocalServer, 'fetch'>>
+
+/** Stands between the Worker and its services, by name. */
+export async function startGateway(targets: Targets, rules: Rules): Promise<Gateway> {
   const server = createServer((request, response) => {
     pass(request, response, targets, rules).catch(() => response.destroy())
   })
@@ -53,7 +56,7 @@ export async function startGateway(targets: Record<string, string>, rules: Rules
 async function pass(
   request: IncomingMessage,
   response: ServerResponse,
-  targets: Record<string, string>,
+  targets: Targets,
   { decide, rewrite, seen, thaw }: Rules,
 ): Promise<void> {
   const { method = 'GET', url = '/' } = request
@@ -80,12 +83,14 @@ async function pass(
     case 'frozen':
       break
   }
-  const answer = await fetch(target + rest, {
-    method,
-    headers: headersOf(request),
-    redirect: 'manual',
-    ...(method === 'GET' || method === 'HEAD' ? {} : { body: rewrite(passage) }),
-  })
+  const hasBody = method !== 'GET' && method !== 'HEAD'
+  const answer = await target.fetch(
+    new Request(`http://${service}${rest}`, {
+      method,
+      headers: headersOf(request),
+      body: hasBody ? rewrite(passage) : null,
+    }),
+  )
   const answered = Buffer.from(await answer.arrayBuffer())
   seen({ ...passage, status: answer.status, answer: answered.toString() })
   if (passing === 'frozen') await thaw()
@@ -94,7 +99,7 @@ async function pass(
     return
   }
   if (passing === 'lost') return refuse(response)
-  const headers = [...answer.headers].filter(([name]) => !dropped.has(name) && name !== 'content-encoding')
+  const headers = [...answer.headers].filter(([name]) => !dropped.has(name))
   response.writeHead(answer.status, Object.fromEntries(headers)).end(answered)
 }
 

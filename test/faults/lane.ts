@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import { isolatedEnv } from '../local/fresh-database.ts'
 import { adminToken, startStack, type Stack } from '../local/stack.ts'
+import type { LocalQstash } from '../local/qstash/index.ts'
 import { freePort } from '../local/worker.ts'
 import { installClock, withMovedTime } from './clock.ts'
 import { startGateway, type Answered, type Passage, type Passing } from './gateway.ts'
@@ -26,7 +27,7 @@ export const calm: Listener = {
  */
 export class Lane {
   readonly url: string
-  readonly qstash: NonNullable<Stack['qstash']>
+  readonly qstash: LocalQstash
   readonly stack: Stack
   readonly db: Pool
   listener: Listener = calm
@@ -42,15 +43,15 @@ export class Lane {
 
   private constructor(parts: {
     stack: Stack
+    qstash: LocalQstash
     port: number
     bindings: Record<string, string>
     db: Pool
     move: (shiftMs: number) => Promise<void>
     close: AsyncDisposableStack
   }) {
-    const { stack, port } = parts
-    if (stack.qstash === null) throw new Error('unset QSTASH_URL: faults need the local QStash')
-    this.qstash = stack.qstash
+    const { stack, qstash, port } = parts
+    this.qstash = qstash
     this.stack = stack
     this.db = parts.db
     this.url = `http://127.0.0.1:${port}`
@@ -66,28 +67,24 @@ export class Lane {
     const { env, drop } = await isolatedEnv(process.env, number)
     close.defer(drop)
     const port = await freePort()
-    const qstash = { mode: 'pull', sharedClock: true } as const
+    const options = { mode: 'pull', sharedClock: true } as const
     const appUrl = `http://127.0.0.1:${port}`
-    const stack = await startStack({ appUrl, qstash, flowControlFactor: 1000 }, env)
+    const stack = await startStack({ appUrl, qstash: options, flowControlFactor: 1000 }, env)
     close.defer(() => stack.close())
     const clock = await installClock(stack.neon.postgresUrl)
     close.defer(clock.close)
-    const { neon, redis, model, mail, payments } = stack
-    const targets = {
-      neon: neon.url,
-      redis: redis.url,
-      model: new URL(model.url).origin,
-      mail: mail.url,
-      payments: payments.url,
-      qstash: stack.qstash?.url ?? '',
-    }
+    const { neon, redis, model, mail, payments, qstash } = stack
+    if (qstash === null) throw new Error('unset QSTASH_URL: faults need the local QStash')
     const held: { lane?: Lane } = {}
-    const gateway = await startGateway(targets, {
-      decide: (passage) => held.lane?.listener.decide(passage) ?? 'passed',
-      seen: (answered) => held.lane?.listener.seen(answered),
-      thaw: () => held.lane?.listener.thaw() ?? Promise.resolve(),
-      rewrite: ({ service, body }) => (service === 'neon' ? withMovedTime(body) : body),
-    })
+    const gateway = await startGateway(
+      { neon, redis, model, mail, payments, qstash },
+      {
+        decide: (passage) => held.lane?.listener.decide(passage) ?? 'passed',
+        seen: (answered) => held.lane?.listener.seen(answered),
+        thaw: () => held.lane?.listener.thaw() ?? Promise.resolve(),
+        rewrite: ({ service, body }) => (service === 'neon' ? withMovedTime(body) : body),
+      },
+    )
     close.defer(gateway.close)
     const bindings = {
       ...stack.bindings,
@@ -98,7 +95,7 @@ export class Lane {
       PAYMENTS_URL: gateway.urlOf('payments'),
       QSTASH_URL: gateway.urlOf('qstash'),
     }
-    const lane = new Lane({ stack, port, bindings, db: clock.client, move: clock.move, close })
+    const lane = new Lane({ stack, qstash, port, bindings, db: clock.client, move: clock.move, close })
     held.lane = lane
     close.defer(() => lane.kill())
     return lane

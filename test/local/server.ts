@@ -2,7 +2,13 @@ import { serve, type ServerType } from '@hono/node-server'
 import type { Hono } from 'hono'
 
 /** A local service listening on 127.0.0.1. */
-export type LocalServer = { url: string; port: number; close(): Promise<void> }
+export type LocalServer = {
+  url: string
+  port: number
+  /** Answers a request of this process, with whatever origin, as one that came to the port. */
+  fetch: (request: Request) => Response | Promise<Response>
+  close(): Promise<void>
+}
 
 /**
  * Serves a Hono app on 127.0.0.1.
@@ -15,9 +21,8 @@ export async function listen(
   options: { port?: number } = {},
 ): Promise<LocalServer> {
   const server = await new Promise<ServerType>((resolve, reject) => {
-    const started = serve(
-      { fetch: app.fetch, hostname: '127.0.0.1', port: options.port ?? 0, overrideGlobalObjects: false },
-      () => resolve(started),
+    const started = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: options.port ?? 0 }, () =>
+      resolve(started),
     )
     started.once('error', reject)
   })
@@ -27,6 +32,7 @@ export async function listen(
   return {
     url: `http://127.0.0.1:${port}`,
     port,
+    fetch: (request) => app.fetch(request),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

@@ -20,9 +20,10 @@ async function embedded(): Promise<Database> {
   const postgresUrl = `postgres://rounds:rounds-local@${pglite.host}/rounds`
   // PGlite runs one statement at a time: more connections would only queue there instead of here.
   const pool = openPool(postgresUrl, 1)
-  // Its one session outlives a connection, and with it the statements that a new connection would prepare again.
+  // Its one session outlives a connection, and with it the statements that a new connection would prepare again. Each is
+  // planned once: with parameters in their place, planning would be most of what PGlite does.
   pool.on('connect', (client) => {
-    client.query('deallocate all').catch(() => {})
+    client.query('deallocate all; set plan_cache_mode = force_generic_plan').catch(() => {})
   })
   const close = async () => {
     await pool.end()

@@ -1,4 +1,4 @@
-import { listen } from '../server.ts'
+import { listen, type LocalServer } from '../server.ts'
 import { createApp } from './app.ts'
 import { type IdleOptions, untilIdle } from './idle.ts'
 import { findRuns, type RunLog, type RunsFilter } from './logs.ts'
@@ -12,9 +12,7 @@ export type { QstashOptions } from './settings.ts'
 export type { QstashStats } from './stats.ts'
 
 /** A QStash and Workflow server in this process. */
-export type LocalQstash = {
-  url: string
-  port: number
+export type LocalQstash = LocalServer & {
   token: string
   currentSigningKey: string
   nextSigningKey: string
@@ -28,7 +26,6 @@ export type LocalQstash = {
   idle: (options?: IdleOptions) => Promise<void>
   /** Moves the clock forward, so that delayed messages are due. */
   advance: (ms: number) => void
-  close: () => Promise<void>
 }
 
 /**
@@ -44,8 +41,7 @@ export async function startQstash(options: QstashOptions = {}): Promise<LocalQst
   if (settings.mode === 'push') startPush(world)
   const server = await listen(createApp(world), { port: settings.port })
   return {
-    url: server.url,
-    port: server.port,
+    ...server,
     token: settings.token,
     currentSigningKey: settings.currentSigningKey,
     nextSigningKey: settings.nextSigningKey,
