@@ -33,9 +33,11 @@ const made = new WeakMap<object, Services>()
  */
 export function servicesOf(bindings: unknown): Services {
   const key = Object(bindings)
-  const services = made.get(key) ?? createServices(parseEnv(bindings))
-  made.set(key, services)
-  return services
+  const services = made.get(key)
+  if (services !== undefined) return services
+  const created = createServices(parseEnv(bindings))
+  made.set(key, created)
+  return created
 }
 
 function createServices(env: Env): Services {

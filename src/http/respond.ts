@@ -1,6 +1,6 @@
 import type { Context, ErrorHandler, MiddlewareHandler, NotFoundHandler } from 'hono'
 import type { z } from 'zod'
-import { hasProtoField, isStorable, isTooDeep, maxDepth } from '../db/json.ts'
+import { refusalOf } from '../db/json.ts'
 import { conflict, describeError, HttpError, invalid, PermanentError, ServiceError } from '../errors.ts'
 
 const render = (c: Context, { status, code, message, details }: HttpError) =>
@@ -55,11 +55,8 @@ export const jsonOnly: MiddlewareHandler = async (c, next) => {
   const hasBody = raw.method !== 'GET' && raw.method !== 'HEAD'
   const text = hasBody ? await c.req.text() : ''
   const value = parseJson(text)
-  if (isTooDeep(value)) throw invalid(`the body is nested more than ${maxDepth} levels deep`)
-  if (hasProtoField(value)) throw invalid('no field may be named __proto__')
-  if (![c.req.path, c.req.queries(), value].every(isStorable)) {
-    throw invalid('the request holds a character that cannot be stored')
-  }
+  const refusal = refusalOf(value, 'the body') ?? refusalOf([c.req.path, c.req.queries()], 'the address')
+  if (refusal !== undefined) throw invalid(refusal)
   if (hasBody) {
     const headers = new Headers(raw.headers)
     headers.set('content-type', 'application/json')

@@ -6,7 +6,7 @@ import { deployment } from './deployment.ts'
 const { call, batch, stack } = await deployment({
   population: { users: 200, agents: 0 },
   flowControlFactor: 10,
-  alone: true,
+  isAlone: true,
 })
 
 const start = '/api/admin/workflows/welcome-placeholder/batches'

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { deployment } from './deployment.ts'
 
-const { run, call, stack } = await deployment({ population: { users: 200, agents: 0 }, alone: true })
+const { run, call, stack } = await deployment({ population: { users: 200, agents: 0 }, isAlone: true })
 
 const items = z.object({
   data: z.array(z.object({ id: z.string(), error: z.object({ message: z.string() }) })),

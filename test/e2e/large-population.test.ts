@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { withDatabase } from '../local/seed/seed-database.ts'
 import { deployment } from './deployment.ts'
 
-const { run, call, stack } = await deployment({ alone: true })
+const { run, call, stack } = await deployment({ isAlone: true })
 
 const workflow = 'welcome-placeholder'
 const seconds = 1000

@@ -10,7 +10,7 @@ const items = process.env.LOCAL_POSTGRES_URL === undefined ? 500 : 2000
 const { call, batch, stack } = await deployment({
   population: { users: items * 1.2, agents: 0 },
   flowControlFactor: 50,
-  alone: true,
+  isAlone: true,
 })
 
 const start = '/api/admin/workflows/welcome-placeholder/batches'

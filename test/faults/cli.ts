@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { countOption } from '../local/cli/options.ts'
 import { runProgram, UsageError } from '../local/cli/program.ts'
+import type { Order } from './lane-process.ts'
 import { Lanes } from './lanes.ts'
 import { mutations } from './mutations.ts'
 import type { SeedResult } from './run-seed.ts'
@@ -97,23 +98,26 @@ async function hold(lanes: Lanes, options: Options, say: Say, signal: AbortSigna
   return { ok: failed.length === 0, summary }
 }
 
-/** Each mutation, until a seed shows it; first the one that has. */
+/** Each mutation with the seed that has shown it, and those that it does not show now with every seed. */
 async function mutate(lanes: Lanes, options: Options, say: Say, signal: AbortSignal) {
   const caughtBy: Record<string, number | null> = {}
-  for (const { name, shownBy } of mutations) {
-    let caught: SeedResult | undefined
-    const orders = ordersOf(options, name).toSorted(
-      (a, b) => Number(b.seed === shownBy) - Number(a.seed === shownBy),
-    )
-    await lanes.run(orders, (result) => {
-      if (result.violations.length > 0) caught ??= result
-      return caught !== undefined || signal.aborted
+  const attempt = (orders: Order[], isOver: () => boolean = () => false) =>
+    lanes.run(orders, ({ seed, violations: [violation] }, { mutation }) => {
+      if (mutation !== null && violation !== undefined && caughtBy[mutation] === undefined) {
+        caughtBy[mutation] = seed
+        say(`${mutation}: seed ${seed}: ${violation.slice(0, 200)}`)
+      }
+      return signal.aborted || isOver()
     })
+  await attempt(
+    mutations.flatMap(({ name, shownBy }) => ordersOf({ ...options, from: shownBy, seeds: 1 }, name)),
+  )
+  for (const { name } of mutations) {
+    const isCaught = () => caughtBy[name] !== undefined
+    if (!isCaught()) await attempt(ordersOf(options, name), isCaught)
     signal.throwIfAborted()
-    caughtBy[name] = caught?.seed ?? null
-    say(
-      `${name}: ${caught === undefined ? 'NOT CAUGHT' : `seed ${caught.seed}: ${caught.violations[0]?.slice(0, 200)}`}`,
-    )
+    if (!isCaught()) say(`${name}: NOT CAUGHT`)
+    caughtBy[name] ??= null
   }
   const ok = Object.values(caughtBy).every((seed) => seed !== null)
   return { ok, summary: { mutations: mutations.length, caughtBy } }

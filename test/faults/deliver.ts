@@ -23,7 +23,7 @@ export type Rules = {
   fate: (delivery: Delivery) => Fate
   note: (event: string) => void
   /** Real milliseconds after which QStash takes a delivery for lost, though the Worker goes on with it. */
-  patienceMs: number
+  patienceMs: () => number
   /** Longest time to move on when nothing is due; what is due later stays. */
   longestSkipMs: number
 }
@@ -152,7 +152,7 @@ export class Courier {
   }
 
   async #impatience(delivery: Delivery): Promise<never> {
-    await sleep(this.#rules.patienceMs, undefined, { ref: false })
+    await sleep(this.#rules.patienceMs(), undefined, { ref: false })
     this.#rules.note(`${label(delivery)} is taken for lost`)
     throw new Error('no answer in time')
   }

@@ -15,6 +15,8 @@ export type Passage = { service: string; method: string; path: string; body: str
 export type Answered = Passage & { status: number; answer: string }
 
 type Rules = {
+  /** Comes first. */
+  before: () => Promise<void>
   decide: (passage: Passage) => Passing
   /** What is sent instead of the body. */
   rewrite: (passage: Passage) => string
@@ -57,13 +59,14 @@ async function pass(
   request: IncomingMessage,
   response: ServerResponse,
   targets: Targets,
-  { decide, rewrite, seen, thaw }: Rules,
+  { before, decide, rewrite, seen, thaw }: Rules,
 ): Promise<void> {
   const { method = 'GET', url = '/' } = request
   const [, service = '', rest = ''] = /^\/([^/?]+)(.*)$/.exec(url) ?? []
   const target = targets[service]
   if (target === undefined) throw new Error(`no service ${service}`)
   const body = (await buffer(request)).toString()
+  await before()
   const passage = { service, method, path: rest, body, at: Date.now() }
   const passing = decide(passage)
   switch (passing) {

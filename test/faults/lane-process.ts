@@ -23,19 +23,20 @@ export type Report = { ready: true } | ({ ready: false } & SeedResult)
 
 const entry = 'test/faults/worker-entry.ts'
 const lane = await Lane.open(Number(process.argv[2]))
-/** The Worker, and the version of it that comes next, by mutation. */
-const builds = new Map<string | null, Promise<[current: string, next: string]>>()
+const builds = new Map<string, Promise<string>>()
 
-function build(name: string | null): Promise<[string, string]> {
-  const { changes } = mutations.find((mutation) => mutation.name === name) ?? { changes: [] }
-  return Promise.all([bundle(entry, changes), bundle(entry, [...changes, ...nextVersion])])
+/** The Worker with a mutation, or the version of it that comes next. */
+function build(mutation: string | null, version: 'this' | 'next'): Promise<string> {
+  const key = `${mutation} ${version}`
+  const { changes } = mutations.find(({ name }) => name === mutation) ?? { changes: [] }
+  const built = builds.get(key) ?? bundle(entry, version === 'this' ? changes : [...changes, ...nextVersion])
+  builds.set(key, built)
+  return built
 }
 
 async function run({ mutation, ...order }: Order): Promise<void> {
-  const built = builds.get(mutation) ?? build(mutation)
-  builds.set(mutation, built)
-  const [current, next] = await built
-  await lane.deploy(current)
+  await lane.deploy(await build(mutation, 'this'))
+  const next = () => build(mutation, 'next')
   send({ ready: false, ...(await runSeed({ lane, next }, order)) })
 }
 

@@ -9,6 +9,8 @@ import { startWorkerd, type Workerd } from '../support/workerd.ts'
 
 /** What the seed at work decides and hears. */
 export type Listener = {
+  /** The Worker's request waits for it. */
+  before: () => Promise<void>
   decide: (passage: Passage) => Passing
   seen: (answered: Answered) => void
   thaw: () => Promise<void>
@@ -16,6 +18,7 @@ export type Listener = {
 
 /** Nothing goes wrong, and nobody listens. */
 export const calm: Listener = {
+  before: () => Promise.resolve(),
   decide: () => 'passed',
   seen: () => undefined,
   thaw: () => Promise.resolve(),
@@ -79,6 +82,7 @@ export class Lane {
     const gateway = await startGateway(
       { neon, redis, model, mail, payments, qstash },
       {
+        before: () => held.lane?.listener.before() ?? Promise.resolve(),
         decide: (passage) => held.lane?.listener.decide(passage) ?? 'passed',
         seen: (answered) => held.lane?.listener.seen(answered),
         thaw: () => held.lane?.listener.thaw() ?? Promise.resolve(),

@@ -38,14 +38,14 @@ export class Lanes {
   }
 
   /** Runs what is ordered, as lanes come free. @param stop is asked after each; true: nothing more is begun. */
-  async run(orders: Iterable<Order>, seen: (result: SeedResult) => boolean): Promise<void> {
+  async run(orders: Iterable<Order>, seen: (result: SeedResult, order: Order) => boolean): Promise<void> {
     let stopped = false
     const waiting = orders[Symbol.iterator]()
     const work = async (child: ChildProcess) => {
       for (let next = waiting.next(); next.done !== true && !stopped; next = waiting.next()) {
         child.send(next.value)
         const report = await reportOf(child)
-        if (!report.ready) stopped = seen(report) || stopped
+        if (!report.ready) stopped = seen(report, next.value) || stopped
       }
     }
     await Promise.all(this.#free.map(work))

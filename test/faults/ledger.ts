@@ -48,6 +48,8 @@ const batchRow = z.object({
   outstanding: z.int(),
   maxOutstanding: z.int(),
   failed: z.int(),
+  /** Its workflow's kill switch is on. */
+  isKilled: z.boolean(),
   /** Tokens above the budget; the most that a try has used. */
   overshoot: z.coerce.number(),
   itemTokens: z.coerce.number(),
@@ -59,6 +61,7 @@ export const batchRows = (db: Pool): Promise<BatchRow[]> =>
     db,
     batchRow,
     `select b.id, b.status, b.paused_by as "pausedBy", b.reason, b.max_outstanding as "maxOutstanding", b.failed,
+       exists (select 1 from kill_switches k where k.workflow in ('all', b.workflow)) as "isKilled",
        greatest(0, coalesce(b.input_tokens + b.output_tokens - (b.budget->>'tokens')::bigint, 0)) as overshoot, b.item_tokens as "itemTokens",
        count(*) filter (where i.status in ('queued', 'running', 'waiting'))::int as unfinished,
        count(*) filter (where i.status in ('queued', 'running'))::int as outstanding

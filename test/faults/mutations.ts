@@ -29,7 +29,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'the claim takes what has ended',
-    shownBy: 5,
+    shownBy: 28,
     changes: [
       {
         file: 'src/engine/ledger/claim.ts',
@@ -40,7 +40,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'the save does without the fencing token',
-    shownBy: 5,
+    shownBy: 48,
     changes: [
       {
         file: 'src/engine/ledger/end-item.ts',
@@ -51,7 +51,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'every step has another idempotency key each time',
-    shownBy: 17,
+    shownBy: 3,
     changes: [
       {
         file: 'src/engine/durable/step-key.ts',
@@ -84,7 +84,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a step begins in a batch that was paused',
-    shownBy: 25,
+    shownBy: 29,
     changes: [
       {
         file: 'src/engine/ledger/item-steps/begin-step.ts',
@@ -95,7 +95,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'whatever is tried again has another idempotency key',
-    shownBy: 17,
+    shownBy: 3,
     changes: [
       {
         file: 'src/engine/ledger/item-steps/begin-step.ts',
@@ -128,7 +128,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a mail has no idempotency key',
-    shownBy: 17,
+    shownBy: 29,
     changes: [
       {
         file: 'src/services/mail.ts',

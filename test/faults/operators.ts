@@ -4,6 +4,13 @@ import type { Lane } from './lane.ts'
 import { batchRows, begunOf, openBatches } from './ledger.ts'
 
 type Actions = Record<string, () => Promise<void>>
+/** What they do more often than the rest. */
+const often = ['pause', 'pause', 'pause', 'pause', 'resume', 'resume', 'cancel', 'cancel']
+
+type Planned = { at: number; act: string }
+
+/** So often the Worker asks something of a service in one delivery, more or less. */
+const passagesOfDelivery = 4
 
 const answered = z.object({ status: z.int(), body: z.unknown() })
 
@@ -17,7 +24,12 @@ export class Operators {
   readonly #workflow: string
   readonly #items: readonly string[]
   readonly #note: (event: string) => void
-  readonly #planned: { at: number; act: string }[]
+  /** After so many deliveries. */
+  readonly #between: Planned[]
+  /** While the Worker is asking something of a service, for the so many-th time. */
+  readonly #amid: Planned[]
+  #passages = 0
+  #isActing = false
   /** What had begun of a batch when its stop was acknowledged. */
   readonly #stopped = new Map<string, { by: string; begun: number }>()
   #last: Promise<void> = Promise.resolve()
@@ -42,22 +54,49 @@ export class Operators {
     this.#note = note
     this.#actions.die = revive
     this.#actions.deploy = deploy
-    const names = [...Object.keys(this.#actions), 'pause', 'pause', 'resume', 'cancel']
-    const length = deliveries === 0 ? 0 : chance.between('operators', 0, 6)
-    this.#planned = Array.from({ length }, (_, index) => ({
+    const names = [...Object.keys(this.#actions), ...often]
+    const length = deliveries === 0 ? 0 : chance.between('operators', 0, 8)
+    const planned = Array.from({ length }, (_, index) => ({
       at: chance.between(`operator ${index}`, 1, deliveries),
       act: names[chance.between(`act ${index}`, 0, names.length - 1)] ?? 'tick',
+      isAmid: chance.happens(`amid ${index}`, 0.6),
     })).toSorted((a, b) => a.at - b.at)
+    this.#between = planned.filter(({ isAmid }) => !isAmid)
+    this.#amid = planned
+      .filter(({ isAmid }) => isAmid)
+      .map(({ at, act }) => ({ act, at: at * passagesOfDelivery + chance.between('passage', 0, 3) }))
   }
 
-  /** What is planned for now, one after the other. */
-  async actAt(count: number): Promise<void> {
-    while ((this.#planned[0]?.at ?? Infinity) <= count) {
-      const planned = this.#planned.shift()
+  /** What is planned for when so many deliveries are done. */
+  actAfter = (deliveries: number): Promise<void> => this.#actAt(this.#between, deliveries)
+
+  /** What is planned for while the Worker waits for this answer; what they ask of it themselves is answered at once. */
+  async actAmid(): Promise<void> {
+    if (this.#isActing) return
+    this.#passages += 1
+    await this.#actAt(this.#amid, this.#passages)
+  }
+
+  /** One after the other. */
+  async #actAt(list: Planned[], count: number): Promise<void> {
+    while ((list[0]?.at ?? Infinity) <= count) {
+      const planned = list.shift()
       if (planned === undefined) return
-      this.#last = this.#last.then(() => this.#actions[planned.act]?.())
-      await this.#last
+      await this.#inTurn(async () => this.#actions[planned.act]?.())
     }
+  }
+
+  /** Nobody interferes with what an operator does, since the later of two orders would hold. */
+  async #inTurn(act: () => Promise<void>): Promise<void> {
+    const before = this.#last
+    const turn = async () => {
+      await before
+      this.#isActing = true
+      await act()
+      this.#isActing = false
+    }
+    this.#last = turn()
+    await this.#last
   }
 
   /** Looks whether what was stopped has stood still. */
@@ -69,20 +108,23 @@ export class Operators {
   }
 
   /** Lets everything go on. */
-  async resumeAll(): Promise<void> {
-    await this.#actions.killSwitchOff?.()
-    const spent = (await batchRows(this.#lane.db)).filter(({ pausedBy }) => pausedBy === 'budget')
-    for (const { id } of spent) await this.#ask('PATCH', `/batches/${id}`, { budget: null })
-    await this.#actions.resume?.()
-  }
+  resumeAll = (): Promise<void> =>
+    this.#inTurn(async () => {
+      await this.#actions.killSwitchOff?.()
+      const held = (await batchRows(this.#lane.db)).filter(({ pausedBy }) => pausedBy !== null)
+      for (const { id } of held) await this.#ask('PATCH', `/batches/${id}`, { budget: null })
+      await this.#actions.resume?.()
+    })
 
   /** Has what failed tried again. False: nothing has. */
   async retryAll(): Promise<boolean> {
     const failed = (await batchRows(this.#lane.db)).filter((batch) => batch.failed > 0)
-    for (const { id } of failed) {
-      this.#stopped.delete(id)
-      await this.#ask('POST', `/batches/${id}/retry`, { all: true, confirm: true })
-    }
+    await this.#inTurn(async () => {
+      for (const { id } of failed) {
+        this.#stopped.delete(id)
+        await this.#ask('POST', `/batches/${id}/retry`, { all: true, confirm: true })
+      }
+    })
     return failed.length > 0
   }
 

@@ -12,8 +12,8 @@ const mostResumes = 6
 
 const isOpen = ({ status, unfinished }: BatchRow) =>
   unfinished > 0 || ['starting', 'running', 'paused', 'queued'].includes(status)
-const isHeld = ({ pausedBy, reason }: BatchRow) =>
-  pausedBy === 'operator' || (pausedBy !== null && reason !== null)
+const isHeld = ({ pausedBy, reason, isKilled }: BatchRow) =>
+  isKilled || pausedBy === 'operator' || (pausedBy !== null && reason !== null)
 
 /**
  * Nothing goes wrong any more. Each batch has to end, or to be held with a reason, without anybody's help but the tick's; what

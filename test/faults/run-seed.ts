@@ -30,7 +30,7 @@ const keptEvents = 100
 type Parts = {
   lane: Lane
   /** The build that comes next. */
-  next: string
+  next: () => Promise<string>
   seed: number
   chance: Chance
   scenario: Scenario
@@ -45,7 +45,7 @@ type Parts = {
  * @param kills times that the Worker is killed beside what the seed has in store.
  */
 export async function runSeed(
-  { lane, next }: { lane: Lane; next: string },
+  { lane, next }: Pick<Parts, 'lane' | 'next'>,
   { seed, items, kills }: { seed: number; items: number; kills: number },
 ): Promise<SeedResult> {
   const started = Date.now()
@@ -58,7 +58,7 @@ export async function runSeed(
     concurrency: chance.between('concurrency', 1, 6),
     fate: bad.fate,
     note,
-    patienceMs: bad.freezes ? 200 : 20_000,
+    patienceMs: () => (bad.freezesNow() ? 200 : 20_000),
     longestSkipMs: scenario.sleeps ? 60 * day : day,
   })
   const parts = { lane, next, seed, chance, scenario, bad, witness: new Witness(), note }
@@ -88,7 +88,7 @@ async function weather(parts: Parts, courier: Courier, items: number, kills: num
     deliveries: bad.isMild ? 0 : items * scenario.deliveries,
     note,
     revive: () => courier.revive(),
-    deploy: () => courier.revive(parts.next),
+    deploy: async () => courier.revive(await parts.next()),
   })
   const outstanding: string[] = []
   const length = items * scenario.deliveries
@@ -97,11 +97,11 @@ async function weather(parts: Parts, courier: Courier, items: number, kills: num
   )
   courier.after = async (count) => {
     if (deaths.has(count)) await courier.die()
-    await operators.actAt(count)
+    await operators.actAfter(count)
     if (count % 7 === 0 && !scenario.sleeps && !operators.hasLowered)
       outstanding.push(...(await tooMany(lane)))
   }
-  listen(parts, courier)
+  listen(parts, courier, operators)
   if (!(await start(parts))) return ['a batch could not be started']
   await courier.run()
   bad.end()
@@ -128,8 +128,9 @@ async function populate({ lane, scenario, chance }: Parts, items: number): Promi
   return rows.map((row) => z.object({ id: z.string() }).parse(row).id)
 }
 
-function listen({ lane, bad, witness, note }: Parts, courier: Courier): void {
+function listen({ lane, bad, witness, note }: Parts, courier: Courier, operators: Operators): void {
   lane.listener = {
+    before: () => operators.actAmid(),
     decide(passage) {
       const passing = bad.passing(passage)
       // Whoever waits for an answer that never comes is killed in the end.

@@ -27,11 +27,17 @@ export type ItemEnd = {
 
 const ids = (items: number) => Array.from({ length: items }, (_, index) => String(index + 1).padStart(4, '0'))
 
-async function addUsers(db: Pool, items: number): Promise<void> {
+/** @param isUnreachable the mail service refuses to write to it. */
+async function addUsers(
+  db: Pool,
+  items: number,
+  isUnreachable: (id: string) => boolean = () => false,
+): Promise<void> {
+  const emails = ids(items).map((id) => (isUnreachable(id) ? 'nowhere' : `u${id}@example.com`))
   await db.query(
-    `insert into users (id, name, email) select 'u' || id, 'User ' || id, 'u' || id || '@example.com'
-     from unnest($1::text[]) id`,
-    [ids(items)],
+    `insert into users (id, name, email) select 'u' || id, 'User ' || id, email
+     from unnest($1::text[], $2::text[]) given(id, email)`,
+    [ids(items), emails],
   )
 }
 
@@ -56,7 +62,8 @@ const planUpgrade: Scenario = {
   deliveries: 9,
   table: 'upgrades',
   async populate(db, items, chance) {
-    await addUsers(db, items)
+    // What was done for those is undone after the last step.
+    await addUsers(db, items, (id) => chance.happens(`mail to ${id}`, 0.15))
     const cards = ids(items).map((id) =>
       chance.happens(`card ${id}`, 0.15) ? 'pm_card_chargeDeclined' : 'pm_card_visa',
     )
@@ -82,7 +89,8 @@ const planUpgrade: Scenario = {
         return [`${id} ${kind}`, n]
       }),
     )
-    return [...items].flatMap(([id, { status, error }]) => {
+    const twice = mailsTwice(lane, items, (to) => to.replace(/^u(\d+)@.*$/, 'g$1'))
+    const uneven = [...items].flatMap(([id, { status, error }]) => {
       if (error?.startsWith('UndoFailed') === true) return []
       const wanted = status === 'succeeded' ? 1 : 0
       const had = {
@@ -94,6 +102,7 @@ const planUpgrade: Scenario = {
         .filter(([, n]) => n !== wanted)
         .map(([what, n]) => `${id} is ${status} and has ${n} ${what}`)
     })
+    return [...twice, ...uneven]
   },
 }
 

@@ -7,7 +7,7 @@ export type Storm = {
   /** Deliveries come more than once, or late, and nothing else is wrong. */
   isMild: boolean
   /** Some answers of the model come when their delivery has been given up. */
-  freezes: boolean
+  freezesNow: () => boolean
   /** What becomes of a request of the Worker. */
   passing: (passage: Passage) => Passing
   fate: (delivery: Delivery) => Fate
@@ -46,7 +46,7 @@ export function storm(chance: Chance, note: (event: string) => void): Storm {
   const freezes = !isMild && chance.happens('freezes', 0.25)
   return {
     isMild,
-    freezes,
+    freezesNow: () => freezes && !isOver,
     passing(passage) {
       const subject = subjectOf(passage)
       if (isOver) return 'passed'

@@ -1,12 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { isolatedEnv } from '../local/fresh-database.ts'
-import { insertPopulation } from '../local/seed/insert.ts'
-import { withDatabase } from '../local/seed/seed-database.ts'
-import { adminToken, startStack } from '../local/stack.ts'
-import { freePort } from '../local/worker.ts'
-import { bundle } from '../support/bundle.ts'
-import { startWorkerd } from '../support/workerd.ts'
+import { deployed } from '../support/deployed.ts'
 import { listen } from './listen.ts'
 import { memoryOf } from './memory.ts'
 import { startMany } from './start-many.ts'
@@ -31,36 +25,20 @@ export type Ask = (method: string, path: string, body?: unknown) => Promise<{ st
 /** Puts a load on the built Worker in workerd, with local services of its own, and says what it came to. */
 export async function runLoad(options: LoadOptions) {
   await using cleanup = new AsyncDisposableStack()
-  const { env, drop } = await isolatedEnv(process.env, 7)
-  cleanup.defer(drop)
-  const port = await freePort()
-  const url = `http://127.0.0.1:${port}`
-  const stack = await startStack({ appUrl: url, flowControlFactor: 1000 }, env)
-  cleanup.defer(() => stack.close())
+  const { stack, url, pid, call } = await deployed(cleanup, {
+    redisDatabase: 7,
+    population: { users: options.items, agents: 1000 },
+  })
   const { qstash, model } = stack
-  if (qstash === null) throw new Error('unset QSTASH_URL: the load needs the local QStash')
-  await withDatabase(stack.neon.postgresUrl, (db) =>
-    insertPopulation(db, { users: options.items, agents: 1000 }),
-  )
-  const worker = await startWorkerd({ code: await bundle('src/index.ts'), port, bindings: stack.bindings })
-  cleanup.defer(() => worker.kill())
-  const headers = { authorization: `Bearer ${adminToken}` }
-  const ask: Ask = async (method, path, body) => {
-    const response = await fetch(`${url}/api/admin${path}`, {
-      method,
-      headers,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-    return { status: response.status, body: await response.json() }
-  }
+  const ask: Ask = (method, path, body) => call(method, `/api/admin${path}`, body)
 
-  const memory = memoryOf(worker.pid)
+  const memory = memoryOf(pid)
   cleanup.defer(() => void memory.stop())
   const started = Date.now()
   const answer = await ask('POST', '/workflows/welcome-placeholder/batches', { force: true })
   const { id } = batchSchema.parse(answer.body)
   const listening = Promise.all(
-    Array.from({ length: options.listeners }, () => listen(`${url}/api/admin/batches/${id}/events`, headers)),
+    Array.from({ length: options.listeners }, () => listen(`${url}/api/admin/batches/${id}/events`)),
   )
   // What goes wrong is said when it is awaited.
   listening.catch(() => undefined)

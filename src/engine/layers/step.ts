@@ -1,6 +1,6 @@
 import { WorkflowAbort, WorkflowNonRetryableError, type WorkflowContext } from '@upstash/workflow'
 import type { z } from 'zod'
-import { hasProtoField, isStorable, isTooDeep, maxDepth } from '../../db/json.ts'
+import { refusalOf } from '../../db/json.ts'
 import { describeError, PermanentError, presentable } from '../../errors.ts'
 import type { Json, Workflow } from '../../workflows/contract.ts'
 
@@ -40,9 +40,8 @@ export function parsePayload<Schema extends z.ZodType>(
     onRefused(reason)
     return new WorkflowNonRetryableError(reason)
   }
-  if (isTooDeep(payload)) throw refuse(`the payload is nested more than ${maxDepth} levels deep`)
-  if (hasProtoField(payload)) throw refuse('no field of a payload may be named __proto__')
-  if (!isStorable(payload)) throw refuse('the payload holds a character that cannot be stored')
+  const refusal = refusalOf(payload, 'the payload')
+  if (refusal !== undefined) throw refuse(refusal)
   const parsed = schema.safeParse(payload === undefined || payload === '' ? {} : payload)
   if (parsed.success) return parsed.data
   const issues = parsed.error.issues.flatMap((issue) =>

@@ -28,7 +28,11 @@ class SharedPGlite extends PGlite {
 
 /** An empty in-memory Postgres on a free loopback port. */
 export async function openPGlite(): Promise<{ host: string; close(): Promise<void> }> {
-  const db = new SharedPGlite({ loadDataDir: await initializedFiles() })
+  const db = new SharedPGlite({
+    loadDataDir: await initializedFiles(),
+    // Its files are in memory as well; to clear 128 MB would be half of the start.
+    startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=32MB'],
+  })
   await db.waitReady
   const server = new PGLiteSocketServer({ db, host: '127.0.0.1', port: 0, maxConnections: 100 })
   await server.start()
