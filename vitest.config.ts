@@ -36,6 +36,7 @@ export default defineConfig({
           maxWorkers: lanes,
           // Those of a file that say that they are concurrent.
           maxConcurrency: 20,
+          // Importing takes longer than most files do.
           isolate: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,

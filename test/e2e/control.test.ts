@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { alone } from '../support/deployed.ts'
 import { deployment } from './deployment.ts'
 
 // Fifty items a second, so that there is a middle to interfere in.
 const { call, batch, stack } = await deployment({
   population: { users: 200, agents: 0 },
   flowControlFactor: 10,
-  isAlone: true,
+  serve: alone,
 })
 
 const start = '/api/admin/workflows/welcome-placeholder/batches'

@@ -1,7 +1,7 @@
 import { afterAll } from 'vitest'
 import { z } from 'zod'
 import { startWorker } from '../local/worker.ts'
-import { alone, deployed, type DeployOptions, type Serve } from '../support/deployed.ts'
+import { deployed, type DeployOptions, type Serve } from '../support/deployed.ts'
 
 const count = z.int()
 const batchSchema = z.object({
@@ -11,27 +11,25 @@ const batchSchema = z.object({
   counts: z.object({ recorded: count, succeeded: count, skipped: count, failed: count, cancelled: count }),
 })
 
-type DeploymentOptions = Pick<DeployOptions, 'qstash' | 'population' | 'flowControlFactor'> & {
-  /** The project to run under `wrangler dev`; default this one. */
-  root?: string
-  /** Runs the Worker in workerd alone instead. */
-  isAlone?: boolean
-}
-
-const underWrangler =
-  (root: string | undefined): Serve =>
+/** The Worker under `wrangler dev`. @param root the project; default this one. */
+export const underWrangler =
+  (root?: string): Serve =>
   async ({ port, bindings }) => {
     const worker = await startWorker({ port, bindings, ...(root !== undefined && { root }) })
     return { pid: worker.pid, stop: () => worker.stop() }
   }
 
-/** The built Worker in a process of its own, with services of its own; stopped after the file's tests. */
-export async function deployment({ root, isAlone = false, ...options }: DeploymentOptions = {}) {
+/**
+ * The built Worker in a process of its own, with services of its own; stopped after the file's tests.
+ *
+ * @param options.serve default `wrangler dev`.
+ */
+export async function deployment(options: Omit<DeployOptions, 'redisDatabase'> = {}) {
   const cleanup = new AsyncDisposableStack()
   afterAll(() => cleanup.disposeAsync())
   const { stack, url, call } = await deployed(cleanup, {
     redisDatabase: Number(process.env.VITEST_POOL_ID),
-    serve: isAlone ? alone : underWrangler(root),
+    serve: underWrangler(),
     ...options,
     // Retries wait seconds by definition; here a hundredth of that.
     qstash: { timeScale: 0.01, ...options.qstash },

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { alone } from '../support/deployed.ts'
 import { deployment } from './deployment.ts'
 
-const { run, call, stack } = await deployment({ population: { users: 200, agents: 0 }, isAlone: true })
+const { run, call, stack } = await deployment({ population: { users: 200, agents: 0 }, serve: alone })
 
 const items = z.object({
   data: z.array(z.object({ id: z.string(), error: z.object({ message: z.string() }) })),

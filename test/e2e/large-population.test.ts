@@ -2,9 +2,10 @@ import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { withDatabase } from '../local/seed/seed-database.ts'
+import { alone } from '../support/deployed.ts'
 import { deployment } from './deployment.ts'
 
-const { run, call, stack } = await deployment({ isAlone: true })
+const { run, call, stack } = await deployment({ serve: alone })
 
 const workflow = 'welcome-placeholder'
 const seconds = 1000

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { withDatabase } from '../local/seed/seed-database.ts'
+import { alone } from '../support/deployed.ts'
 import { deployment } from './deployment.ts'
 
 // As many as a real PostgreSQL handles in the time that PGlite takes for the fewer.
@@ -10,7 +11,7 @@ const items = process.env.LOCAL_POSTGRES_URL === undefined ? 500 : 2000
 const { call, batch, stack } = await deployment({
   population: { users: items * 1.2, agents: 0 },
   flowControlFactor: 50,
-  isAlone: true,
+  serve: alone,
 })
 
 const start = '/api/admin/workflows/welcome-placeholder/batches'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { deployment } from './deployment.ts'
+import { deployment, underWrangler } from './deployment.ts'
 
 const project = join(import.meta.dirname, '../..')
 
@@ -53,7 +53,7 @@ async function edit(file: string, from: string, to: string): Promise<void> {
 
 const copy = await projectWithTheExamples()
 const { url, call, run, stack, batches } = await deployment({
-  root: copy,
+  serve: underWrangler(copy),
   population: { users: 50, agents: 0 },
 })
 

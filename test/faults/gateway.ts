@@ -14,12 +14,11 @@ export type Passing = 'passed' | 'refused' | 'cut' | 'lost' | 'cut after' | 'slo
 export type Passage = { service: string; method: string; path: string; body: string; at: number }
 export type Answered = Passage & { status: number; answer: string }
 
-type Rules = {
-  /** Comes first. */
+/** Decides over each request, and hears of it. */
+export type Listener = {
+  /** Comes first: the request waits for it. */
   before: () => Promise<void>
   decide: (passage: Passage) => Passing
-  /** What is sent instead of the body. */
-  rewrite: (passage: Passage) => string
   seen: (answered: Answered) => void
   /** Resolves when what is frozen thaws. */
   thaw: () => Promise<void>
@@ -35,10 +34,19 @@ const dropped = new Set(['host', 'connection', 'content-length', 'transfer-encod
 
 type Targets = Record<string, Pick<LocalServer, 'fetch'>>
 
-/** Stands between the Worker and its services, by name. */
-export async function startGateway(targets: Targets, rules: Rules): Promise<Gateway> {
+type Options = {
+  /** By name. */
+  targets: Targets
+  /** Who listens now. */
+  listener: () => Listener
+  /** What is sent instead of the body. */
+  rewrite: (passage: Passage) => string
+}
+
+/** Stands between the Worker and its services. */
+export async function startGateway(options: Options): Promise<Gateway> {
   const server = createServer((request, response) => {
-    pass(request, response, targets, rules).catch(() => response.destroy())
+    pass(request, response, options).catch(() => response.destroy())
   })
   server.keepAliveTimeout = 60_000
   server.listen(0, '127.0.0.1')
@@ -58,14 +66,14 @@ export async function startGateway(targets: Targets, rules: Rules): Promise<Gate
 async function pass(
   request: IncomingMessage,
   response: ServerResponse,
-  targets: Targets,
-  { before, decide, rewrite, seen, thaw }: Rules,
+  { targets, listener, rewrite }: Options,
 ): Promise<void> {
   const { method = 'GET', url = '/' } = request
   const [, service = '', rest = ''] = /^\/([^/?]+)(.*)$/.exec(url) ?? []
   const target = targets[service]
   if (target === undefined) throw new Error(`no service ${service}`)
   const body = (await buffer(request)).toString()
+  const { before, decide, seen, thaw } = listener()
   await before()
   const passage = { service, method, path: rest, body, at: Date.now() }
   const passing = decide(passage)

@@ -1,20 +1,11 @@
 import type { Pool } from 'pg'
 import { isolatedEnv } from '../local/fresh-database.ts'
-import { adminToken, startStack, type Stack } from '../local/stack.ts'
+import { adminToken, startLocalStack, type LocalStack } from '../local/stack.ts'
 import type { LocalQstash } from '../local/qstash/index.ts'
 import { freePort } from '../local/worker.ts'
 import { installClock, withMovedTime } from './clock.ts'
-import { startGateway, type Answered, type Passage, type Passing } from './gateway.ts'
+import { startGateway, type Listener } from './gateway.ts'
 import { startWorkerd, type Workerd } from '../support/workerd.ts'
-
-/** What the seed at work decides and hears. */
-export type Listener = {
-  /** The Worker's request waits for it. */
-  before: () => Promise<void>
-  decide: (passage: Passage) => Passing
-  seen: (answered: Answered) => void
-  thaw: () => Promise<void>
-}
 
 /** Nothing goes wrong, and nobody listens. */
 export const calm: Listener = {
@@ -31,8 +22,9 @@ export const calm: Listener = {
 export class Lane {
   readonly url: string
   readonly qstash: LocalQstash
-  readonly stack: Stack
+  readonly stack: LocalStack
   readonly db: Pool
+  /** The seed at work. */
   listener: Listener = calm
   #shiftMs = 0
   #moved: Promise<void> = Promise.resolve()
@@ -45,16 +37,15 @@ export class Lane {
   readonly #close: AsyncDisposableStack
 
   private constructor(parts: {
-    stack: Stack
-    qstash: LocalQstash
+    stack: LocalStack
     port: number
     bindings: Record<string, string>
     db: Pool
     move: (shiftMs: number) => Promise<void>
     close: AsyncDisposableStack
   }) {
-    const { stack, qstash, port } = parts
-    this.qstash = qstash
+    const { stack, port } = parts
+    this.qstash = stack.qstash
     this.stack = stack
     this.db = parts.db
     this.url = `http://127.0.0.1:${port}`
@@ -70,25 +61,21 @@ export class Lane {
     const { env, drop } = await isolatedEnv(process.env, number)
     close.defer(drop)
     const port = await freePort()
-    const options = { mode: 'pull', sharedClock: true } as const
     const appUrl = `http://127.0.0.1:${port}`
-    const stack = await startStack({ appUrl, qstash: options, flowControlFactor: 1000 }, env)
+    const stack = await startLocalStack(
+      { appUrl, qstash: { mode: 'pull', sharedClock: true }, flowControlFactor: 1000 },
+      env,
+    )
     close.defer(() => stack.close())
     const clock = await installClock(stack.neon.postgresUrl)
     close.defer(clock.close)
     const { neon, redis, model, mail, payments, qstash } = stack
-    if (qstash === null) throw new Error('unset QSTASH_URL: faults need the local QStash')
     const held: { lane?: Lane } = {}
-    const gateway = await startGateway(
-      { neon, redis, model, mail, payments, qstash },
-      {
-        before: () => held.lane?.listener.before() ?? Promise.resolve(),
-        decide: (passage) => held.lane?.listener.decide(passage) ?? 'passed',
-        seen: (answered) => held.lane?.listener.seen(answered),
-        thaw: () => held.lane?.listener.thaw() ?? Promise.resolve(),
-        rewrite: ({ service, body }) => (service === 'neon' ? withMovedTime(body) : body),
-      },
-    )
+    const gateway = await startGateway({
+      targets: { neon, redis, model, mail, payments, qstash },
+      listener: () => held.lane?.listener ?? calm,
+      rewrite: ({ service, body }) => (service === 'neon' ? withMovedTime(body) : body),
+    })
     close.defer(gateway.close)
     const bindings = {
       ...stack.bindings,
@@ -99,7 +86,7 @@ export class Lane {
       PAYMENTS_URL: gateway.urlOf('payments'),
       QSTASH_URL: gateway.urlOf('qstash'),
     }
-    const lane = new Lane({ stack, qstash, port, bindings, db: clock.client, move: clock.move, close })
+    const lane = new Lane({ stack, port, bindings, db: clock.client, move: clock.move, close })
     held.lane = lane
     close.defer(() => lane.kill())
     return lane

@@ -58,7 +58,7 @@ export async function runSeed(
     concurrency: chance.between('concurrency', 1, 6),
     fate: bad.fate,
     note,
-    patienceMs: () => (bad.freezesNow() ? 200 : 20_000),
+    patienceMs: bad.patienceMs,
     longestSkipMs: scenario.sleeps ? 60 * day : day,
   })
   const parts = { lane, next, seed, chance, scenario, bad, witness: new Witness(), note }

@@ -6,8 +6,8 @@ import type { Passage, Passing } from './gateway.ts'
 export type Storm = {
   /** Deliveries come more than once, or late, and nothing else is wrong. */
   isMild: boolean
-  /** Some answers of the model come when their delivery has been given up. */
-  freezesNow: () => boolean
+  /** Real milliseconds after which QStash gives a delivery up: few while answers of the model may freeze. */
+  patienceMs: () => number
   /** What becomes of a request of the Worker. */
   passing: (passage: Passage) => Passing
   fate: (delivery: Delivery) => Fate
@@ -46,7 +46,7 @@ export function storm(chance: Chance, note: (event: string) => void): Storm {
   const freezes = !isMild && chance.happens('freezes', 0.25)
   return {
     isMild,
-    freezesNow: () => freezes && !isOver,
+    patienceMs: () => (freezes && !isOver ? 200 : 20_000),
     passing(passage) {
       const subject = subjectOf(passage)
       if (isOver) return 'passed'

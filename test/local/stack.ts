@@ -29,6 +29,18 @@ export type Stack = {
   close(): Promise<void>
 }
 
+/** One whose QStash is of this process: what moves its clock or takes its deliveries needs that. */
+export type LocalStack = Stack & { qstash: LocalQstash }
+
+/** @throws Error when `QSTASH_URL` names another QStash. */
+export async function startLocalStack(options: StackOptions, env = process.env): Promise<LocalStack> {
+  const stack = await startStack(options, env)
+  const { qstash } = stack
+  if (qstash !== null) return { ...stack, qstash }
+  await stack.close()
+  throw new Error('unset QSTASH_URL: this needs the local QStash')
+}
+
 /**
  * Starts the local services and migrates the database.
  *

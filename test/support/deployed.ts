@@ -1,8 +1,8 @@
 import { isolatedEnv } from '../local/fresh-database.ts'
-import type { LocalQstash, QstashOptions } from '../local/qstash/index.ts'
+import type { QstashOptions } from '../local/qstash/index.ts'
 import { insertPopulation, type SeedOptions } from '../local/seed/insert.ts'
 import { withDatabase } from '../local/seed/seed-database.ts'
-import { adminToken, startStack, type Stack } from '../local/stack.ts'
+import { adminToken, startLocalStack, type LocalStack } from '../local/stack.ts'
 import { freePort } from '../local/worker.ts'
 import { bundle } from './bundle.ts'
 import { startWorkerd } from './workerd.ts'
@@ -24,7 +24,7 @@ export type DeployOptions = {
 }
 
 export type Deployed = {
-  stack: Stack & { qstash: LocalQstash }
+  stack: LocalStack
   url: string
   pid: number
   /** Asks the Worker, as an operator; `path` begins with `/`. */
@@ -44,7 +44,7 @@ export async function deployed(cleanup: AsyncDisposableStack, options: DeployOpt
   cleanup.defer(drop)
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const stack = await startStack(
+  const stack = await startLocalStack(
     {
       appUrl: url,
       flowControlFactor: options.flowControlFactor ?? 1000,
@@ -53,8 +53,6 @@ export async function deployed(cleanup: AsyncDisposableStack, options: DeployOpt
     env,
   )
   cleanup.defer(() => stack.close())
-  const { qstash } = stack
-  if (qstash === null) throw new Error('unset QSTASH_URL: this needs the local QStash')
   if (population !== undefined) {
     await withDatabase(stack.neon.postgresUrl, (db) => insertPopulation(db, population))
   }
@@ -69,5 +67,5 @@ export async function deployed(cleanup: AsyncDisposableStack, options: DeployOpt
     })
     return { status: response.status, body: await response.json() }
   }
-  return { stack: { ...stack, qstash }, url, pid, call }
+  return { stack, url, pid, call }
 }

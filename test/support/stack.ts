@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { isolatedEnv } from '../local/fresh-database.ts'
-import { startStack } from '../local/stack.ts'
+import { startLocalStack } from '../local/stack.ts'
 
 /**
  * Starts the local services for the tests inside workerd, which take the deliveries themselves, and says on standard
@@ -9,11 +9,10 @@ import { startStack } from '../local/stack.ts'
  * Usage: node stack.ts <number of the Redis database>
  */
 const { env, drop } = await isolatedEnv(process.env, Number(process.argv[2]))
-const stack = await startStack(
+const stack = await startLocalStack(
   { appUrl: 'https://rounds.test', qstash: { mode: 'pull' }, flowControlFactor: 1000 },
   env,
 )
-if (stack.qstash === null) throw new Error('unset QSTASH_URL: the tests need the local QStash')
 const services = {
   neon: stack.neon.url,
   redis: stack.redis.url,

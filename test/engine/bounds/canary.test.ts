@@ -1,35 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { PermanentError } from '../../../src/errors.ts'
-import { skip } from '../../../src/workflows/contract.ts'
 import type { Fate } from '../../support/deliveries.ts'
-import { sampled } from '../../http/samples.ts'
-import { insertUsers, userId } from '../../support/population.ts'
-import { resetEverything, rounds } from '../../support/rounds.ts'
-import { toyWorkflow } from '../../support/toy.ts'
+import { resetEverything } from '../../support/rounds.ts'
+import { canaried, canary } from './canaried.ts'
 
 beforeEach(resetEverything)
-
-/** A workflow over so many users; `becomes` says of the n-th user what its work comes to. */
-async function canaried(users: number, becomes: (n: number) => 'ok' | 'fails' | 'skipped') {
-  const worked: number[] = []
-  const state = { broken: true }
-  const numbers = new Map(Array.from({ length: users }, (_, index) => [userId(index + 1), index + 1]))
-  const app = rounds([
-    toyWorkflow((_, id) => {
-      const n = numbers.get(id) ?? 0
-      worked.push(n)
-      const outcome = state.broken ? becomes(n) : 'ok'
-      if (outcome === 'fails') throw new PermanentError('it broke')
-      return Promise.resolve(outcome === 'skipped' ? skip('nothing to do') : { text: id })
-    }),
-  ])
-  await insertUsers(app.services.db, users)
-  const act = (id: string, action: string, body?: unknown) =>
-    app.call('POST', `/api/admin/batches/${id}/${action}`, body)
-  return { ...app, worked, state, act }
-}
-
-const canary = { items: 10, minSuccessRate: 0.9 }
 
 test('a batch without a canary is judged by none, also after a pause and a resume', async () => {
   const app = await canaried(30, () => 'ok')
@@ -182,39 +156,6 @@ describe('a canary', () => {
     await app.act(id, 'resume')
     await app.deliver()
     expect(await app.batch(id)).toMatchObject({ status: 'completed', counts: { succeeded: 20 } })
-  })
-
-  test('is judged by what was worked on, not by what a sample had made', async () => {
-    const app = await canaried(60, (n) => (n > 20 ? 'fails' : 'ok'))
-    const { id: sampleId } = await sampled(app, 'toy', { count: 20 })
-    const { id } = await app.start('toy', { sampleId, canary: { items: 10, minSuccessRate: 0.5 } })
-    await app.deliver()
-    expect(await app.batch(id)).toMatchObject({
-      status: 'paused',
-      pausedBy: 'canary',
-      reason: expect.stringContaining('0 of 10 canary items succeeded and 10 failed'),
-      counts: { recorded: 30, succeeded: 20, failed: 10 },
-    })
-  })
-
-  test('is no larger for a sample of others', async () => {
-    const app = await canaried(60, (n) => (n <= 40 ? 'fails' : 'ok'))
-    const itemIds = Array.from({ length: 20 }, (_, index) => userId(41 + index))
-    const { id: sampleId } = await sampled(app, 'toy', { itemIds })
-    app.worked.length = 0
-    const { id } = await app.start('toy', { sampleId, canary: { items: 2, minSuccessRate: 1 } })
-    await app.deliver()
-    expect(await app.batch(id)).toMatchObject({ status: 'paused', pausedBy: 'canary', counts: { failed: 2 } })
-    expect(app.worked).toHaveLength(2)
-  })
-
-  test('of whom a sample had made every one passes', async () => {
-    const app = await canaried(5, () => 'ok')
-    const { id: sampleId } = await sampled(app, 'toy', { count: 5 })
-    const { id } = await app.start('toy', { sampleId, canary })
-    await app.deliver()
-    const { body } = await app.call('GET', `/api/admin/batches/${id}`)
-    expect(body).toMatchObject({ status: 'completed', canary: { plannedItems: 5, verdict: 'passed' } })
   })
 
   test('that passed is a change of the batch', async () => {
