@@ -44,7 +44,8 @@ export class Courier {
   readonly #rules: Rules
   readonly #repeats: { delivery: Delivery; at: number }[] = []
   #count = 0
-  #skips = 0
+  /** The latest move of time, each of which is another promise. */
+  #skip: Promise<void> = Promise.resolve()
   #deaths = 0
   #reviving: Promise<void> | undefined
 
@@ -67,11 +68,13 @@ export class Courier {
 
   async #work(): Promise<void> {
     for (;;) {
-      const skips = this.#skips
+      const skip = this.#skip
+      // Until it has moved, the same is due as before, and would have it moved twice.
+      await skip
       const next = await this.#next()
       if ('delivery' in next) await this.#handle(next.delivery)
       else if (next.isBusy) continue
-      else if (skips === this.#skips && !(await this.#goOn(next.dueInMs))) return
+      else if (skip === this.#skip && !(await this.#goOn(next.dueInMs))) return
     }
   }
 
@@ -93,8 +96,8 @@ export class Courier {
       return true
     }
     if (dueInMs === null || dueInMs > this.#rules.longestSkipMs) return false
-    this.#skips += 1
-    await this.#lane.advance(Math.max(1, dueInMs))
+    this.#skip = this.#lane.advance(Math.max(1, dueInMs))
+    await this.#skip
     return true
   }
 

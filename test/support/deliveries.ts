@@ -40,13 +40,13 @@ export const qstash = (path: string, body?: unknown) =>
     body: body === undefined ? null : JSON.stringify(body),
   })
 
-/** What lanes know of each other: how often one has moved the clock on. */
-type Lanes = { skips: number }
+/** What lanes know of each other: the latest move of the clock, each of which is another promise. */
+type Lanes = { skip: Promise<unknown> }
 
 /** Delivers what is pending, moving the clock on when nothing is due, until nothing is left. */
 export async function takeDeliveries(worker: Fetch, options: DeliveryOptions): Promise<Delivered[]> {
   const done: Delivered[] = []
-  const shared: Lanes = { skips: 0 }
+  const shared: Lanes = { skip: Promise.resolve() }
   const lanes = Array.from({ length: options.concurrency ?? 4 }, () =>
     takeLane(worker, options, done, shared),
   )
@@ -68,7 +68,9 @@ async function takeLane(
       if (delivered !== null) await qstash(`/local/deliveries/${delivered.id}`, delivered.outcome)
       return
     }
-    const { skips } = lanes
+    const { skip } = lanes
+    // Until it has moved, the same is due as before, and would have it moved twice.
+    await skip
     const response: Response =
       delivered === null
         ? await qstash(`/local/deliveries/next?waitMs=${waitMs}`)
@@ -80,10 +82,10 @@ async function takeLane(
       const dueIn = response.headers.get('local-next-due-ms')
       const isBusy = response.headers.get('local-in-flight') !== '0' && !skipsWhileBusy
       // Another lane has moved the clock on meanwhile, or delivers what may have something due before that.
-      if (lanes.skips !== skips || isBusy) continue
+      if (lanes.skip !== skip || isBusy) continue
       if (dueIn === null || Number(dueIn) > (options.longestSkipMs ?? Infinity)) return
-      lanes.skips += 1
-      if (Number(dueIn) > 0) await qstash('/local/clock/advance', { ms: Number(dueIn) })
+      lanes.skip = qstash('/local/clock/advance', { ms: Number(dueIn) })
+      await lanes.skip
       continue
     }
     const delivery = deliverySchema.parse(await response.json())
